@@ -1,0 +1,1 @@
+"""CHeKT: the API client. The only room that speaks HTTP."""

@@ -1,0 +1,1 @@
+"""Command line: options, printing and exit codes."""

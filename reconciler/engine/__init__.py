@@ -1,0 +1,1 @@
+"""Engine: read the account, execute a plan, verify it."""

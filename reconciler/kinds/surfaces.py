@@ -1,0 +1,84 @@
+"""Which binding serves each kind in one environment: surface, sandbox or not, and corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reconciler.kinds import REGISTRY
+from reconciler.kinds.kind import Binding, Endpoint, EndpointName, Kind
+from reconciler.model import Grade, Surface
+
+Corrections = Mapping[str, Mapping[str, str]]
+"""``endpoints`` of reconciler.yaml: kind -> operation, or ``part.update`` -> "METHOD /path"."""
+
+CONFIRMED: Grade = "documented"
+"""Grade of an endpoint that the user corrected: they vouch for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surfaces:
+    """The bindings in force. ``bindings`` lacks a kind that only the portal can change here."""
+
+    surface: Surface
+    sandbox: bool
+    bindings: Mapping[str, Binding]
+
+    def binding(self, kind: str) -> Binding | None:
+        """How this environment serves ``kind``; None when only a person in the portal can."""
+        return self.bindings.get(kind)
+
+
+def surfaces(surface: Surface, *, sandbox: bool, corrections: Corrections | None = None) -> Surfaces:
+    """The bindings of an environment.
+
+    ``sandbox``: the host is our simulator, which also serves what CHeKT keeps to its portal. Raises
+    ValueError for a correction that names an unknown kind or operation, or is not "METHOD /path".
+    """
+    bindings: dict[str, Binding] = {}
+    for kind in REGISTRY.values():
+        binding = _choose(kind, surface, sandbox=sandbox)
+        if binding is not None:
+            bindings[kind.name] = binding
+    for name, operations in (corrections or {}).items():
+        if name not in bindings:
+            raise ValueError(f"endpoints.{name}: no kind of this name is served on the {surface} surface")
+        for operation, text in operations.items():
+            bindings[name] = _correct(bindings[name], name, operation, text)
+    return Surfaces(surface, sandbox, bindings)
+
+
+def _choose(kind: Kind, surface: Surface, *, sandbox: bool) -> Binding | None:
+    real = kind.partner if surface == "partner" else kind.dealer
+    return real if real is not None else (kind.simulated if sandbox else None)
+
+
+def _correct(binding: Binding, kind: str, operation: str, text: str) -> Binding:
+    method, _, path = text.partition(" ")
+    if method not in ("GET", "POST", "PUT", "PATCH", "DELETE") or not path.startswith("/"):
+        raise ValueError(f'endpoints.{kind}.{operation}: {text!r} is not "METHOD /path"')
+    part_name, dot, part_operation = operation.partition(".")
+    part = next((part for part in binding.parts if part.name == part_name), None)
+    if dot and part is not None and part_operation in ("read", "update"):
+        old = part.read if part_operation == "read" else part.update
+        fixed = replace(part, **_field(part_operation, _endpoint(old, method, path)))
+        return replace(binding, parts=tuple(fixed if each is part else each for each in binding.parts))
+    if operation == "list":
+        old_list = binding.lists[0] if binding.lists else None
+        return replace(binding, lists=(_endpoint(old_list, method, path), *binding.lists[1:]))
+    names: tuple[EndpointName, ...] = ("read", "create", "update", "delete")
+    if operation not in names:
+        raise ValueError(f"endpoints.{kind}.{operation}: write list, {', '.join(names)} or part.update")
+    current: Endpoint | None = getattr(binding, operation)
+    return replace(binding, **_field(operation, _endpoint(current, method, path)))
+
+
+def _endpoint(old: Endpoint | None, method: str, path: str) -> Endpoint:
+    """``old`` moved to ``method path``. A path that names the object itself is never a bulk call."""
+    bulk = old is not None and old.bulk and path.rstrip("/") == old.path
+    return Endpoint(method, path, CONFIRMED, bulk=bulk, constants=old.constants if old else {})
+
+
+def _field(name: str, endpoint: Endpoint) -> dict[str, Any]:
+    return {name: endpoint}

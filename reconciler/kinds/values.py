@@ -1,0 +1,142 @@
+"""Field types that normalise: one spelling for one value, on the desired and on the live side.
+
+Each function takes any accepted spelling and returns the normal one, or raises ValueError with a
+sentence that says what is allowed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import cache
+from importlib import resources
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+_MAC = re.compile(r"[0-9A-Fa-f]{12}")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+_ZONE = re.compile(r"[0-9]{1,4}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
+_URL = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"[^\s/:*?\[\]](?:[^/:*?\[\]\n\t]*[^\s/:*?\[\]])?")
+
+
+def mac(text: str) -> str:
+    """Twelve upper-case hex digits, the live form (chekt-api/README.md section 3.7)."""
+    digits = re.sub(r"[:.\-\s]", "", text)
+    if not _MAC.fullmatch(digits):
+        raise ValueError('write a MAC address: twelve hex digits, such as "00:1A:2B:3C:4D:5E"')
+    return digits.upper()
+
+
+def phone(text: str) -> str:
+    """E.164: ``+`` and the digits, without spaces, dots, dashes or brackets."""
+    number = re.sub(r"[\s().\-]", "", text)
+    if not _PHONE.fullmatch(number):
+        raise ValueError('write the number with its country code, such as "+821012345678"')
+    return number
+
+
+def zone_number(text: str) -> str:
+    """A zero-padded zone of at least three digits, the partner form."""
+    if not _ZONE.fullmatch(text):
+        raise ValueError('write a zone number in quotes, such as "001"')
+    return text.zfill(3)
+
+
+def zone_numbers(value: object) -> object:
+    """A comma list or a list of zones as a sorted list without repeats."""
+    if isinstance(value, str):
+        value = [step.strip() for step in value.split(",") if step.strip()]
+    if isinstance(value, list) and all(isinstance(step, str) for step in value):
+        return sorted({zone_number(step) for step in value})
+    return value
+
+
+def email(text: str) -> str:
+    """An address with the domain in lower case."""
+    if not _EMAIL.fullmatch(text):
+        raise ValueError('write an email address, such as "john@example.com"')
+    local, _, domain = text.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def url(text: str) -> str:
+    """An http or https URL with scheme and host in lower case."""
+    if not _URL.fullmatch(text):
+        raise ValueError('write an absolute URL, such as "https://hooks.example.com/chekt"')
+    scheme, _, rest = text.partition("://")
+    split = re.search(r"[/?#]", rest)
+    end = split.start() if split else len(rest)
+    return f"{scheme.lower()}://{rest[:end].lower()}{rest[end:]}"
+
+
+def network(text: str) -> str:
+    """A single address or a CIDR network, IPv4 or IPv6, compressed."""
+    try:
+        if "/" not in text:
+            return ipaddress.ip_address(text).compressed
+        return ipaddress.ip_network(text).compressed
+    except ValueError as exc:
+        raise ValueError(f'{exc}; write an IP address or a network, such as "203.0.113.0/24"') from None
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Every IANA time zone of the ``tzdata`` package, links included."""
+    text = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
+    return frozenset(text.split())
+
+
+def timezone(text: str) -> str:
+    """An IANA time zone id, in the database's own spelling."""
+    if text in zone_names():
+        return text
+    raise ValueError(f'{text!r} is no IANA time zone; write one such as "Asia/Seoul"')
+
+
+def identifier(text: str) -> str:
+    """A stable name: no ``/ : * ? [ ]``, no space at the ends."""
+    if not _IDENTIFIER.fullmatch(text) or len(text) > 200:
+        raise ValueError("write a name of 1 to 200 characters without / : * ? [ ] or outer spaces")
+    return text
+
+
+def flag(value: object) -> object:
+    """0 / 1 as booleans (the API's own form, chekt-api/README.md section 3.7)."""
+    return bool(value) if isinstance(value, int) and value in (0, 1) else value
+
+
+def sorted_set(values: list[str]) -> list[str]:
+    """A list that is a set: sorted, without repeats."""
+    return sorted(set(values))
+
+
+Text = Annotated[str, Field(min_length=1)]
+Identifier = Annotated[
+    str, AfterValidator(identifier), Field(pattern=r"^[^\s/:*?\[\]]", min_length=1, max_length=200)
+]
+Mac = Annotated[str, AfterValidator(mac)]
+Phone = Annotated[str, AfterValidator(phone)]
+Email = Annotated[str, AfterValidator(email)]
+Url = Annotated[str, AfterValidator(url)]
+ZoneNumber = Annotated[str, AfterValidator(zone_number), Field(pattern=r"^[0-9]{1,4}$")]
+ZoneNumbers = Annotated[
+    list[str],
+    BeforeValidator(zone_numbers),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^[0-9]{1,4}(\s*,\s*[0-9]{1,4})*$"},
+                {"type": "array", "items": {"type": "string", "pattern": "^[0-9]{1,4}$"}},
+            ]
+        }
+    ),
+]
+Network = Annotated[str, AfterValidator(network)]
+TimeZone = Annotated[str, AfterValidator(timezone)]
+Flag = Annotated[bool, BeforeValidator(flag), WithJsonSchema({"enum": [True, False, 0, 1]})]
+TextSet = Annotated[list[Text], AfterValidator(sorted_set)]
+NetworkSet = Annotated[list[Network], AfterValidator(sorted_set)]
+Mode = Literal["away", "stay", "night"]

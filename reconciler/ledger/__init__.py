@@ -1,0 +1,1 @@
+"""Ledger: what we own, what we intended, what happened."""

@@ -1,0 +1,1 @@
+"""Manifests: find, render, parse, validate. The only room that reads YAML."""

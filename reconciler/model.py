@@ -1,0 +1,369 @@
+"""The nouns every layer shares: addresses, desired resources, live objects, changes, plans, outcomes.
+
+Plain frozen data, no I/O. JSON values are ``JsonValue``; times are aware ``datetime`` in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+JsonValue: TypeAlias = "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+Grade = Literal["observed", "documented", "named", "inferred", "provisional"]
+GRADES: tuple[Grade, ...] = ("observed", "documented", "named", "inferred", "provisional")
+"""Confidence in an endpoint, strongest first (chekt-api/README.md section 0.2; ``provisional``: ours)."""
+
+Surface = Literal["partner", "dealer"]
+Operation = Literal["create", "update", "delete"]
+
+MASK = "***"
+"""Stands for every secret value wherever something is shown or stored."""
+
+
+class Source(NamedTuple):
+    """A place in a manifest: file relative to the project directory, line and column from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def to_json(self) -> JsonObject:
+        return {"file": self.file, "line": self.line, "column": self.column}
+
+
+class Address(NamedTuple):
+    """``kind:parents/id``: the stable name of a resource (DESIGN section 4). Sorts by kind, then path."""
+
+    kind: str
+    path: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{'/'.join(self.path)}"
+
+    @property
+    def id(self) -> str:
+        """The user's own name of the resource, the last step of the path."""
+        return self.path[-1]
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The address written as ``kind:a/b``. Raises ValueError when it is not one."""
+        kind, colon, path = text.partition(":")
+        steps = tuple(path.split("/"))
+        if not colon or not kind or not all(steps):
+            raise ValueError(f"{text!r} is not an address; write kind:parents/id")
+        return cls(kind, steps)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is kept. The value itself never enters the model."""
+
+    store: Literal["env", "file", "keyring"]
+    name: str
+
+    def __str__(self) -> str:
+        return MASK
+
+    def to_json(self) -> JsonObject:
+        return {self.store: self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """How a plan may treat a resource: never delete it; show but do not apply some fields."""
+
+    protect: bool = False
+    ignore: frozenset[str] = frozenset()
+
+
+FieldValue: TypeAlias = "JsonValue | SecretRef"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What the manifests want of one resource.
+
+    ``fields`` holds the written fields only (unwritten is unmanaged, None clears), normalised, under
+    the manifest's names; a reference is the target's address as text; a secret is a ``SecretRef``.
+    ``remote_id`` is set where the manifest itself names CHeKT's id (adoption, dealer surface).
+    ``declares`` names the child kinds whose collections the manifest writes, even as ``[]``.
+    ``positions`` maps a field's dotted path to its place.
+    """
+
+    address: Address
+    fields: Mapping[str, FieldValue]
+    external_id: str
+    source: Source
+    parent: Address | None = None
+    remote_id: str | None = None
+    lifecycle: Lifecycle = Lifecycle()
+    declares: frozenset[str] = frozenset()
+    references: tuple[Address, ...] = ()
+    positions: Mapping[str, Source] = field(default_factory=dict)
+
+
+class Collection(NamedTuple):
+    """One list in the account: the objects of ``kind`` under ``parent`` (None: of the account)."""
+
+    kind: str
+    parent: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveObject:
+    """What the account holds, in the manifest's names and normal forms.
+
+    ``fields`` lacks what the surface does not return. A reference field holds the target's remote id
+    as text until the engine has resolved it to an address. ``raw`` names, for an object without a
+    usable external id, nothing more than what the surface returned.
+    """
+
+    kind: str
+    remote_id: str
+    external_id: str | None
+    fields: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The part of the account that was read.
+
+    ``objects``: every live object seen, by address (the ledger's, the manifest's or one derived from
+    its external id). ``collections``: what was listed in full; absence is proven only in these.
+    ``requests``: how many requests the reading took.
+    """
+
+    objects: Mapping[Address, LiveObject]
+    collections: frozenset[Collection]
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A value the server stored differently from what was sent; both sides are remembered."""
+
+    sent: JsonValue
+    returned: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What the ledger knows of one resource in one environment.
+
+    ``secrets``: keyed digest by secret field, as last sent. ``attested``: the fields a person said
+    they set in the portal, or None. ``remote_id`` is None for a resource that only the portal keeps.
+    """
+
+    address: Address
+    remote_id: str | None
+    external_id: str | None
+    protect: bool = False
+    replaced: Mapping[str, Replaced] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    attested: Mapping[str, JsonValue] | None = None
+
+
+class Action(StrEnum):
+    """What a change does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    ADOPT = "adopt"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of a change; ``path`` is dotted. Secret values are MASK, an absent side is None.
+
+    ``ignored``: shown because ``lifecycle.ignore`` names it, never applied.
+    """
+
+    path: str
+    before: JsonValue
+    after: JsonValue
+    secret: bool = False
+    ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointUse:
+    """One API operation a change relies on, with the confidence in it."""
+
+    method: str
+    path: str
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What has to happen to one resource.
+
+    ``endpoints`` lists every operation used, lowest grade first; empty for a manual change and for an
+    adopt that writes nothing. ``precondition`` is the digest of the live object, None where it must
+    not exist. ``steps`` are the portal steps of a manual change.
+    """
+
+    address: Address
+    action: Action
+    fields: tuple[FieldChange, ...] = ()
+    precondition: str | None = None
+    endpoints: tuple[EndpointUse, ...] = ()
+    reason: str = ""
+    source: Source | None = None
+    steps: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return self.address.kind
+
+    def applied_fields(self) -> tuple[FieldChange, ...]:
+        """The field changes an apply sends: all but the ignored ones."""
+        return tuple(change for change in self.fields if not change.ignored)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEstimate:
+    """What a plan costs: requests already spent reading, requests to write, seconds at the budget."""
+
+    read: int = 0
+    write: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The changes between manifests and account, in the order they will be made. Plain data.
+
+    ``config_digest`` names the manifests it was made from; ``project`` is their directory as the
+    user gave it; ``scope`` are the target and exclude globs.
+    """
+
+    environment: str
+    surface: Surface
+    created_at: datetime
+    expires_at: datetime
+    config_digest: str
+    changes: tuple[Change, ...] = ()
+    unmanaged: tuple[Address, ...] = ()
+    warnings: tuple[str, ...] = ()
+    requests: RequestEstimate = RequestEstimate()
+    project: str = "."
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+    def count(self, action: Action) -> int:
+        """How many changes are of ``action``."""
+        return sum(change.action is action for change in self.changes)
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing is pending: neither for the apply nor for a person."""
+        return not self.changes
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write to one object, ready to send.
+
+    ``parent_ids``: remote ids of the ancestors, outermost first. ``payload``: manifest field names,
+    normalised values; references hold remote ids, secrets are resolved (never log a Write).
+    ``before``: the live fields known, for endpoints that replace the whole object. ``part``: name of
+    the singleton endpoint the fields belong to, None for the object itself.
+    """
+
+    operation: Operation
+    address: Address
+    parent_ids: tuple[str, ...]
+    remote_id: str | None
+    external_id: str
+    payload: Mapping[str, JsonValue]
+    idempotency_key: str
+    part: str | None = None
+    before: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+class OutcomeStatus(StrEnum):
+    """How one change of an apply ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """How one ``Write`` ended: ``live`` is the object as the server returned it, if it did.
+
+    Exactly one of these holds: ``error`` is None (done), ``ambiguous`` (nobody knows), or failed.
+    """
+
+    write: Write
+    live: LiveObject | None = None
+    error: str | None = None
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change; ``message`` says why it was not done."""
+
+    address: Address
+    action: Action
+    status: OutcomeStatus
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The end of an apply: one outcome a change, in plan order, and the requests it took."""
+
+    outcomes: tuple[Outcome, ...]
+    reads: int = 0
+    writes: int = 0
+    interrupted: bool = False
+
+    def count(self, status: OutcomeStatus) -> int:
+        """How many outcomes have ``status``."""
+        return sum(outcome.status is status for outcome in self.outcomes)
+
+
+class Reader(Protocol):
+    """Reads live objects. Raises RemoteError; never returns part of a list."""
+
+    def list(self, kind: str, parent_ids: tuple[str, ...]) -> Sequence[LiveObject]:
+        """All objects of ``kind`` under the parents (remote ids, outermost first), pages followed."""
+        ...
+
+    def read(self, kind: str, ids: tuple[str, ...]) -> LiveObject | None:
+        """The one object with remote ids ``ids`` (ancestors first), None where there is none."""
+        ...
+
+    def read_part(self, kind: str, part: str, ids: tuple[str, ...]) -> Mapping[str, JsonValue]:
+        """The fields of the singleton ``part`` of the object, normalised, in the manifest's names."""
+        ...
+
+
+class Writer(Protocol):
+    """Changes the account."""
+
+    def write(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
+        """Send writes of one kind, operation, part and parent; one result each, in order.
+
+        More than one only where the endpoint takes several. Never raises for a refused or an
+        ambiguous write: the result says so.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Planning: desired against live. Pure: no I/O, no clock."""

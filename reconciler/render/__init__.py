@@ -1,0 +1,1 @@
+"""Render: a plan as text or JSON. Decides nothing."""

@@ -1,0 +1,1 @@
+"""Sandbox: a strict simulator of CHeKT, in process or on a port."""

@@ -1,0 +1,1 @@
+"""The flows of the product, composed: read, decide, plan, apply, verify, report."""
