@@ -1,0 +1,42 @@
+"""Keeps secrets out of whatever is printed, logged or stored."""
+
+from __future__ import annotations
+
+import re
+import threading
+from urllib.parse import quote, quote_plus
+
+from reconciler.model import MASK
+
+_SHORTEST = 4
+"""Shorter values would mask ordinary text; validation refuses them as secrets."""
+
+
+class Redactor:
+    """Replaces every secret it was told of, in any text, by ``***``.
+
+    One redactor serves a run: credentials, tokens, assertions and resolved manifest secrets are added
+    as they become known, from any thread. A secret is recognised plain, percent-encoded and with JSON
+    escapes.
+    """
+
+    def __init__(self) -> None:
+        self._spellings: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+
+    def add(self, secret: str) -> None:
+        """Mask ``secret`` from now on. Values shorter than four characters are left alone."""
+        if len(secret) < _SHORTEST:
+            return
+        escaped = secret.encode("unicode_escape").decode().replace('"', '\\"')
+        spellings = {secret, quote(secret, safe=""), quote_plus(secret), escaped}
+        spellings |= {secret.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")}
+        with self._lock:
+            self._spellings |= spellings
+            longest_first = sorted(self._spellings, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def __call__(self, text: str) -> str:
+        """``text`` with every known secret masked."""
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
