@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from urllib.parse import quote, quote_plus
@@ -29,9 +30,8 @@ class Redactor:
         """Mask ``secret`` from now on. Values shorter than four characters are left alone."""
         if len(secret) < _SHORTEST:
             return
-        escaped = secret.encode("unicode_escape").decode().replace('"', '\\"')
-        spellings = {secret, quote(secret, safe=""), quote_plus(secret), escaped}
-        spellings |= {secret.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")}
+        in_json = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+        spellings = {secret, quote(secret, safe=""), quote_plus(secret), *in_json}
         with self._lock:
             self._spellings |= spellings
             longest_first = sorted(self._spellings, key=len, reverse=True)

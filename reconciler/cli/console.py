@@ -1,0 +1,82 @@
+"""Where a command prints: results on stdout, notes, progress and errors on stderr, all redacted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from reconciler.errors import Problem, ReconcilerError
+from reconciler.redaction import Redactor
+
+
+def now() -> datetime:
+    """The clock of the command line, in UTC."""
+    return datetime.now(tz=UTC)
+
+
+@dataclass(slots=True)
+class Console:
+    """The streams of one command. ``json``: errors go to stdout as JSON, notes are left out."""
+
+    json: bool = False
+    debug: bool = False
+    redactor: Redactor = field(default_factory=Redactor)
+
+    @property
+    def colour(self) -> bool:
+        """Whether stdout takes colours: a terminal, and ``NO_COLOR`` is not set."""
+        return _colour(sys.stdout.isatty())
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can answer a question."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def out(self, text: str) -> None:
+        """A result, for stdout; a newline is added where there is none."""
+        text = self.redactor(text)
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Something for a person to read, on stderr."""
+        text = self.redactor(text)
+        sys.stderr.write(text if text.endswith("\n") else text + "\n")
+        sys.stderr.flush()
+
+    def error(self, error: ReconcilerError) -> None:
+        """The error, as JSON on stdout or as text on stderr."""
+        if self.json:
+            import json  # noqa: PLC0415  # start-up stays instant
+
+            self.out(json.dumps(error.to_json(), ensure_ascii=False, indent=2, sort_keys=True))
+        else:
+            self.note(error_text(error, colour=_colour(sys.stderr.isatty())))
+
+
+def _colour(terminal: bool) -> bool:  # noqa: FBT001
+    return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def error_text(error: ReconcilerError, *, colour: bool = False) -> str:
+    """The error as a person reads it: every problem with its place and the way out."""
+    red, bold, off = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if colour else ("", "", "")
+    problems = error.problems or (Problem(error.message, error.source, error.hint, error.address),)
+    heading = f"{red}{len(problems)} errors{off}\n" if len(problems) > 1 else ""
+    lines = []
+    for problem in problems:
+        place = f"{bold}{problem.source}{off}: " if problem.source else ""
+        about = (
+            f"{problem.address}: " if problem.address and str(problem.address) not in problem.message else ""
+        )
+        lines.append(f"{red}Error{off}: {place}{about}{printable(problem.message)}")
+        if problem.hint:
+            lines.append(f"  {printable(problem.hint)}")
+    return heading + "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters shown as escapes, so that no value can drive the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,150 @@
+"""The ``reconciler`` command: finds the subcommand, turns every error into text or JSON and an exit code.
+
+Exit codes (DESIGN section 6): 0 done, 1 error (a mistyped option too), 2 changes pending, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn, override
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.console import Console
+from reconciler.errors import ConfigError, ReconcilerError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("project", "Write a commented starter project."),
+    "validate": ("project", "Check the manifests, without an account."),
+    "plan": ("plan", "Show what an apply would change."),
+    "apply": ("apply", "Make the account what the manifests say."),
+    "drift": ("plan", "Find what was changed by hand."),
+    "destroy": ("apply", "Delete everything this project owns."),
+    "attest": ("apply", "Record that a person did what only the portal can do."),
+    "ledger": ("ledger", "Show what this project owns and did."),
+    "schema": ("schema", "Print the JSON schemas for editors."),
+    "sandbox": ("sandbox", "Run the CHeKT simulator."),
+}
+"""Subcommand -> module of ``reconciler.cli`` and summary; a module is imported when it is used."""
+
+USAGE_ERROR = 1
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands live in modules that are imported only when called."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as exc:
+            import difflib  # noqa: PLC0415  # only a mistyped command pays for it
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            raise click.UsageError(
+                exc.message + (f" Did you mean {near[0]!r}?" if near else ""), ctx
+            ) from exc
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  reconciler init my-sites && cd my-sites     start a project on the embedded sandbox
+  reconciler plan                             what would change
+  reconciler apply                            change it, after asking
+  reconciler plan --env production --out plan.json && reconciler apply plan.json
+
+Shell completion: eval "$(_RECONCILER_COMPLETE=bash_source reconciler)"   (or zsh_source, fish_source)""",
+)
+@click.version_option(__version__, prog_name="reconciler", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show every request, and the traceback of an error, on stderr.")
+@click.pass_context
+def cli(ctx: click.Context, *, debug: bool) -> None:
+    """CHeKT accounts as code: plan, apply and watch monitored sites from YAML in git."""
+    console: Console = ctx.obj
+    console.debug = debug
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line ``argv`` (default: this process's) and exit."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    console = Console(json=_wants_json(arguments))
+    sys.exit(_quiet_on_broken_pipe(arguments, console))
+
+
+def _quiet_on_broken_pipe(arguments: list[str], console: Console) -> int:
+    try:
+        code = run(arguments, console)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (``| head``): say nothing, and keep the interpreter's last flush silent.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return code
+
+
+def run(arguments: list[str], console: Console) -> int:
+    """Run one command line and return its exit code; prints its error, never raises one."""
+    try:
+        result = cli.main(arguments, prog_name="reconciler", standalone_mode=False, obj=console)
+    except BrokenPipeError:
+        raise
+    except ReconcilerError as exc:
+        return _failed(console, exc)
+    except click.ClickException as exc:
+        where = exc.ctx.command_path if isinstance(exc, click.UsageError) and exc.ctx else "reconciler"
+        return _failed(console, ConfigError(exc.format_message(), hint=f"see '{where} --help'"))
+    except (KeyboardInterrupt, click.Abort):
+        console.note("Interrupted; nothing more was done.")
+        return INTERRUPTED
+    except Exception as exc:  # noqa: BLE001  # the last line before the user: no traceback passes it
+        problem = ReconcilerError(
+            f"internal error: {type(exc).__name__}: {exc}",
+            hint="this is a defect of reconciler; run again with --debug and report what it prints",
+        )
+        return _failed(console, problem, exc)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(console: Console, error: ReconcilerError, cause: Exception | None = None) -> int:
+    if console.debug:
+        console.note("".join(traceback.format_exception(cause or error)))
+    console.error(error)
+    return USAGE_ERROR
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether the user asked for JSON: needed even where the options themselves do not parse."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(
+        a in ("--format=json", "-fjson") or (a in ("--format", "-f") and b == "json") for a, b in pairs
+    )
