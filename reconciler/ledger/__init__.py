@@ -1,1 +1,7 @@
 """Ledger: what we own, what we intended, what happened."""
+
+from reconciler.ledger.arming import CommandRecord, Override
+from reconciler.ledger.ledger import Ledger
+from reconciler.ledger.lock import EnvironmentLock, Holder
+
+__all__ = ["CommandRecord", "EnvironmentLock", "Holder", "Ledger", "Override"]
