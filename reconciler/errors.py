@@ -27,9 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from reconciler.model import Address, JsonObject, Source
+if TYPE_CHECKING:  # building the model takes longer than printing an error
+    from reconciler.model import Address, JsonObject, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from reconciler.redaction import MASK
+
 JsonValue: TypeAlias = "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
@@ -20,9 +22,6 @@ GRADES: tuple[Grade, ...] = ("observed", "documented", "named", "inferred", "pro
 
 Surface = Literal["partner", "dealer"]
 Operation = Literal["create", "update", "delete"]
-
-MASK = "***"
-"""Stands for every secret value wherever something is shown or stored."""
 
 
 class Source(NamedTuple):

@@ -7,7 +7,8 @@ import re
 import threading
 from urllib.parse import quote, quote_plus
 
-from reconciler.model import MASK
+MASK = "***"
+"""Stands for every secret value wherever something is shown or stored."""
 
 _SHORTEST = 4
 """Shorter values would mask ordinary text; validation refuses them as secrets."""
