@@ -1,0 +1,176 @@
+"""The arming record: every command (append-only) and the overrides that people set."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.errors import LedgerError
+from reconciler.ledger.database import Database, instant, stamp
+from reconciler.model import Address
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """One arming decision that was sent, or why it was not.
+
+    ``revision`` names the manifests and ``tzdata`` the release of the time-zone data it was decided
+    with. ``due`` is when the state should have begun, ``lateness`` seconds from then to ``issued_at``.
+    ``result``: ``confirmed``, ``refused``, ``unknown``, ``skipped`` or the like.
+    """
+
+    target: Address
+    partition: int | None
+    schedule: str
+    revision: str
+    tzdata: str
+    reason: str
+    state_before: str
+    decided: str
+    result: str
+    state_after: str | None
+    due: datetime | None
+    issued_at: datetime
+    lateness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A state a person asked for until an instant. ``partition`` None: the whole site."""
+
+    id: int
+    target: Address
+    partition: int | None
+    state: str
+    until: datetime
+    reason: str
+    made_by: str
+    created_at: datetime
+    cleared_at: datetime | None = None
+
+
+class ArmingTables:
+    """The arming commands and overrides of one environment."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record_command(self, command: CommandRecord) -> int:
+        """Append ``command``; it can never be changed or removed. Returns its number."""
+        return self._database.insert(
+            "INSERT INTO commands (environment, target, partition, schedule, revision, tzdata, reason,"
+            " state_before, decided, result, state_after, due, issued_at, lateness)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self._database.environment,
+                str(command.target),
+                command.partition,
+                command.schedule,
+                command.revision,
+                command.tzdata,
+                command.reason,
+                command.state_before,
+                command.decided,
+                command.result,
+                command.state_after,
+                None if command.due is None else stamp(command.due),
+                stamp(command.issued_at),
+                command.lateness,
+            ),
+        )
+
+    def commands(self, target: Address | None = None) -> list[CommandRecord]:
+        """The commands to ``target`` (None: to all), oldest first."""
+        text = None if target is None else str(target)
+        rows = self._database.rows(
+            "SELECT * FROM commands WHERE environment = ? AND (? IS NULL OR target = ?) ORDER BY id",
+            (self._database.environment, text, text),
+        )
+        return [_command(row) for row in rows]
+
+    def overrides(self, now: datetime | None = None) -> list[Override]:
+        """The overrides not cleared, oldest first; with ``now``, only those still running then."""
+        rows = self._database.rows(
+            "SELECT * FROM overrides WHERE environment = ? AND cleared_at IS NULL ORDER BY id",
+            (self._database.environment,),
+        )
+        found = [_override(row) for row in rows]
+        return [each for each in found if now is None or now < each.until]
+
+    def set_override(
+        self,
+        target: Address,
+        partition: int | None,
+        state: str,
+        *,
+        until: datetime,
+        reason: str,
+        made_by: str,
+        now: datetime,
+    ) -> Override:
+        """Put ``target`` into ``state`` until ``until``; replaces the one in force for it."""
+        if until <= now:
+            raise LedgerError(
+                f"the override of {target} would end before it starts",
+                hint="Give a time that is still to come.",
+                address=target,
+            )
+        with self._database.transaction():
+            self.clear_override(target, partition, now)
+            number = self._database.insert(
+                "INSERT INTO overrides (environment, target, partition, state, until, reason, made_by,"
+                " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self._database.environment,
+                    str(target),
+                    partition,
+                    state,
+                    stamp(until),
+                    reason,
+                    made_by,
+                    stamp(now),
+                ),
+            )
+        return Override(number, target, partition, state, until, reason, made_by, now)
+
+    def clear_override(self, target: Address, partition: int | None, now: datetime) -> bool:
+        """End the override in force for exactly this target and partition; False if there was none."""
+        cleared = self._database.change(
+            "UPDATE overrides SET cleared_at = ? WHERE environment = ? AND target = ?"
+            " AND partition IS ? AND cleared_at IS NULL",
+            (stamp(now), self._database.environment, str(target), partition),
+        )
+        return cleared > 0
+
+
+def _command(row: sqlite3.Row) -> CommandRecord:
+    return CommandRecord(
+        target=Address.parse(row["target"]),
+        partition=row["partition"],
+        schedule=row["schedule"],
+        revision=row["revision"],
+        tzdata=row["tzdata"],
+        reason=row["reason"],
+        state_before=row["state_before"],
+        decided=row["decided"],
+        result=row["result"],
+        state_after=row["state_after"],
+        due=None if row["due"] is None else instant(row["due"]),
+        issued_at=instant(row["issued_at"]),
+        lateness=row["lateness"],
+    )
+
+
+def _override(row: sqlite3.Row) -> Override:
+    return Override(
+        id=row["id"],
+        target=Address.parse(row["target"]),
+        partition=row["partition"],
+        state=row["state"],
+        until=instant(row["until"]),
+        reason=row["reason"],
+        made_by=row["made_by"],
+        created_at=instant(row["created_at"]),
+        cleared_at=None if row["cleared_at"] is None else instant(row["cleared_at"]),
+    )

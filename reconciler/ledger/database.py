@@ -1,0 +1,215 @@
+"""The ledger's file: opened safely, written durably, every failure translated into a sentence."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.errors import LedgerError
+from reconciler.ledger.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+
+MEMORY = ":memory:"
+_BUSY_SECONDS = 30.0
+_KEY_BYTES = 32
+
+
+class Database:
+    """One SQLite connection, shared by the threads of a run through a lock.
+
+    Write-ahead log with ``synchronous=FULL``: what a finished transaction wrote survives a crash of
+    the process and of the machine.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, place: str, environment: str) -> None:
+        self._connection = connection
+        self._place = place
+        self._lock = threading.RLock()
+        self._depth = 0
+        self.environment = environment
+
+    def close(self) -> None:
+        """Close the file; the ledger cannot be used after."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything written inside is committed together and is on disk at the end, or not at all.
+
+        May be nested: the outermost one commits. Raises LedgerError when the file refuses.
+        """
+        with self._lock, translated(self._place):
+            if self._depth == 0:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0 and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                self._connection.execute("COMMIT")
+
+    def rows(self, statement: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """All rows of a query."""
+        with self._lock, translated(self._place):
+            return self._connection.execute(statement, values).fetchall()
+
+    def insert(self, statement: str, values: tuple[object, ...]) -> int:
+        """Add a row, in a transaction of its own or the one around; its id."""
+        with self.transaction():
+            return self._connection.execute(statement, values).lastrowid or 0
+
+    def change(self, statement: str, values: tuple[object, ...]) -> int:
+        """UPDATE or DELETE, in a transaction of its own or the one around; how many rows it touched."""
+        with self.transaction():
+            return self._connection.execute(statement, values).rowcount
+
+    def key(self, name: str) -> bytes:
+        """The random key ``name`` of this ledger, made on first use and kept for good."""
+        with self.transaction():
+            self._connection.execute(
+                "INSERT INTO keys (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (name, secrets.token_bytes(_KEY_BYTES)),
+            )
+            found = self._connection.execute("SELECT value FROM keys WHERE name = ?", (name,)).fetchone()
+        value: bytes = found["value"]
+        return value
+
+
+def open_database(path: Path | str, environment: str) -> Database:
+    """The ledger file at ``path``, created (0600, in a 0700 directory) where it is missing.
+
+    ``":memory:"`` gives a ledger that lives as long as the object. Raises LedgerError for a file that
+    is damaged, of another program, of a newer version, read-only or out of reach.
+    """
+    place = str(path)
+    if place != MEMORY:
+        _create(Path(path))
+    with translated(place):
+        connection = sqlite3.connect(
+            place, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.row_factory = sqlite3.Row
+            _upgrade(connection, place)
+        except BaseException:
+            connection.close()
+            raise
+    return Database(connection, place, environment)
+
+
+def _create(path: Path) -> None:
+    """Make the file with narrow permissions before SQLite would make it with the usual ones."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as exc:
+        raise LedgerError(
+            f"the ledger {path} cannot be opened for writing: {exc.strerror or exc}",
+            hint="Let this user write the file and its directory, or name another file under `ledger:`.",
+        ) from exc
+
+
+def _upgrade(connection: sqlite3.Connection, place: str) -> None:
+    """Refuse what is no ledger or is newer than this program; bring an older one up to date."""
+    _check_identity(connection, place)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if _pragma(connection, "user_version") == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have upgraded it while this one waited for the write lock.
+        for version in range(_check_identity(connection, place), SCHEMA_VERSION):
+            for statement in _statements(MIGRATIONS[version]):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _check_identity(connection: sqlite3.Connection, place: str) -> int:
+    """The schema version of the file; raises LedgerError for a foreign or a newer one."""
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    version = _pragma(connection, "user_version")
+    mark = _pragma(connection, "application_id")
+    if mark != APPLICATION_ID and (tables or mark):
+        raise LedgerError(
+            f"{place} is an SQLite database of another program, not a ledger",
+            hint="Name another file under `ledger:` in reconciler.yaml; nothing was changed in this one.",
+        )
+    if version > SCHEMA_VERSION:
+        raise LedgerError(
+            f"the ledger {place} has format {version}; this version of reconciler knows up to "
+            f"{SCHEMA_VERSION}",
+            hint="Upgrade chekt-reconciler to the version that wrote the ledger, or a later one.",
+        )
+    return version
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of ``script``; ``executescript`` would commit the transaction around it."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+    assert not pending.strip(), pending
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """SQLite's exceptions as LedgerError, with what to do."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        message, hint = _explain(exc)
+        raise LedgerError(f"the ledger {place} {message} ({exc})", hint=hint) from exc
+
+
+def _explain(error: sqlite3.Error) -> tuple[str, str]:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return "is damaged or is not a ledger", (
+            "Restore it from a backup. Without one, move it away: the next plan finds the resources again "
+            "by their external ids and offers to adopt them."
+        )
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return "cannot be opened for writing", "Let this user write the file and its directory."
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "is in use by another process", "Wait for it to finish and run the command again."
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return "could not be written to disk", "Check the disk's free space and health, then run again."
+    return "refused a statement", "This is a bug in reconciler if the file was not edited by hand."
+
+
+def stamp(now: datetime) -> str:
+    """``now`` (aware) as sortable UTC text with microseconds."""
+    if now.tzinfo is None:
+        raise ValueError("a time in the ledger must be aware")
+    return now.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def instant(text: str) -> datetime:
+    """The aware UTC time that ``stamp`` wrote."""
+    return datetime.fromisoformat(text)

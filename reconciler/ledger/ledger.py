@@ -1,0 +1,49 @@
+"""The ledger of one environment: ownership, journal and arming record in one file."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from reconciler.ledger.arming import ArmingTables
+from reconciler.ledger.database import Database, open_database
+from reconciler.ledger.journal import JournalTables
+from reconciler.ledger.ownership import Ownership
+
+
+class Ledger(Ownership, JournalTables, ArmingTables):
+    """Everything the reconciler remembers of one environment. Safe to share between threads.
+
+    Several processes may use one file; an apply holds the environment's lock besides.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.environment = database.environment
+
+    @classmethod
+    def open(cls, path: Path | str, environment: str) -> Ledger:
+        """The ledger in the file ``path`` (or ``":memory:"``), created where it is missing.
+
+        Raises LedgerError for a file that is damaged, of another program, written by a newer
+        version, read-only or out of reach; such a file is left as it is.
+        """
+        return cls(open_database(path, environment))
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commits everything written inside together, or nothing."""
+        return self._database.transaction()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

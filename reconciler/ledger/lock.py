@@ -1,0 +1,111 @@
+"""One apply at a time in an environment, enforced by the operating system.
+
+The lock is a file lock (``flock`` and its like): the system releases it when its holder ends, however
+it ends. A small file beside it says who holds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
+
+from reconciler.errors import LedgerError, LockedError
+from reconciler.ledger.database import stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds, or held, the lock. ``since`` is UTC in ISO form."""
+
+    pid: int
+    host: str
+    command: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"`{self.command}`, process {self.pid} on {self.host}, since {self.since}"
+
+
+class EnvironmentLock:
+    """The right to change ``environment``, held from ``__enter__`` to ``__exit__``.
+
+    ``directory`` is where the ledger lies. ``took_over`` names, once entered, the holder that ended
+    without releasing the lock (killed, or its machine went down); its unsettled intents are in the
+    journal. None after a clean end.
+    """
+
+    def __init__(self, directory: Path, environment: str, *, command: str, now: datetime) -> None:
+        name = quote(environment, safe="")
+        self._environment = environment
+        self._sidecar = directory / f"{name}.holder.json"
+        self._holder = Holder(os.getpid(), socket.gethostname(), command, stamp(now))
+        # Bound to the process, not to a thread: a signal may end the run from another one.
+        self._lock = FileLock(directory / f"{name}.lock", timeout=0, mode=0o644, thread_local=False)
+        self.took_over: Holder | None = None
+
+    def __enter__(self) -> Self:
+        """Take the lock. Raises LockedError, naming the holder and since when, if another has it."""
+        try:
+            self._sidecar.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout:
+            raise self._refusal() from None
+        except OSError as exc:
+            raise LedgerError(
+                f"the lock of environment {self._environment} cannot be taken: {exc}",
+                hint="Let this user write the ledger's directory.",
+            ) from exc
+        try:
+            self.took_over = _read(self._sidecar)
+            self._announce()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._sidecar.unlink(missing_ok=True)
+        finally:
+            self._lock.release()
+
+    def _announce(self) -> None:
+        """Write the sidecar in one step: a reader sees a whole one or none."""
+        draft = self._sidecar.with_suffix(f".{self._holder.pid}.tmp")
+        draft.write_text(json.dumps(asdict(self._holder)), encoding="utf-8")
+        draft.chmod(0o644)
+        draft.replace(self._sidecar)
+
+    def _refusal(self) -> LockedError:
+        holder = _read(self._sidecar)
+        by = "another run" if holder is None else str(holder)
+        return LockedError(
+            f"environment {self._environment} is locked by {by}",
+            hint="Wait for it to finish and run the command again. The lock ends with that process.",
+        )
+
+
+def _read(sidecar: Path) -> Holder | None:
+    """The holder named in ``sidecar``; None where there is none or it is no holder's."""
+    try:
+        text = sidecar.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    try:
+        content = json.loads(text)
+        return Holder(
+            int(content["pid"]), str(content["host"]), str(content["command"]), str(content["since"])
+        )
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,89 @@
+"""What we own: one row a resource and environment."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from reconciler.errors import LedgerError
+from reconciler.ledger.database import Database
+from reconciler.model import Address, JsonValue, Owned, Replaced
+
+
+class Ownership:
+    """The resources we own in one environment, and the key that digests their secrets."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def owned(self) -> dict[Address, Owned]:
+        """Everything owned in this environment, by address, in order."""
+        rows = self._database.rows("SELECT * FROM owned WHERE environment = ?", (self._database.environment,))
+        found = {each.address: each for each in map(_owned, rows)}
+        return dict(sorted(found.items()))
+
+    def record(self, owned: Owned) -> None:
+        """Remember ``owned``, in place of what was known of its address."""
+        self._database.insert(
+            "INSERT INTO owned (environment, address, remote_id, external_id, protect, replaced, secrets,"
+            " attested) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (environment, address) DO UPDATE SET remote_id = excluded.remote_id,"
+            " external_id = excluded.external_id, protect = excluded.protect,"
+            " replaced = excluded.replaced, secrets = excluded.secrets, attested = excluded.attested",
+            (
+                self._database.environment,
+                str(owned.address),
+                owned.remote_id,
+                owned.external_id,
+                int(owned.protect),
+                _json({path: asdict(value) for path, value in owned.replaced.items()}),
+                _json(dict(owned.secrets)),
+                None if owned.attested is None else _json(dict(owned.attested)),
+            ),
+        )
+
+    def forget(self, address: Address) -> None:
+        """Own ``address`` no longer; nothing happens where it was not owned."""
+        self._database.change(
+            "DELETE FROM owned WHERE environment = ? AND address = ?",
+            (self._database.environment, str(address)),
+        )
+
+    def attest(self, address: Address, fields: Mapping[str, JsonValue]) -> None:
+        """Record that a person set ``fields`` of ``address`` in the portal; owns it from now on."""
+        self._database.insert(
+            "INSERT INTO owned (environment, address, attested) VALUES (?, ?, ?)"
+            " ON CONFLICT (environment, address) DO UPDATE SET attested = excluded.attested",
+            (self._database.environment, str(address), _json(dict(fields))),
+        )
+
+    def secret_digest(self, value: str) -> str:
+        """A keyed digest of ``value``: equal for equal secrets in this ledger, useless without it."""
+        return hmac.new(self._database.key("secrets"), value.encode(), hashlib.sha256).hexdigest()
+
+
+def _owned(row: sqlite3.Row) -> Owned:
+    try:
+        replaced: dict[str, dict[str, JsonValue]] = json.loads(row["replaced"])
+        return Owned(
+            address=Address.parse(row["address"]),
+            remote_id=row["remote_id"],
+            external_id=row["external_id"],
+            protect=bool(row["protect"]),
+            replaced={path: Replaced(**sides) for path, sides in replaced.items()},
+            secrets=json.loads(row["secrets"]),
+            attested=None if row["attested"] is None else json.loads(row["attested"]),
+        )
+    except (ValueError, TypeError) as exc:
+        raise LedgerError(
+            f"the ledger's row for {row['address']} cannot be read: {exc}",
+            hint="Restore the ledger from a backup; it was edited by hand or damaged.",
+        ) from exc
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

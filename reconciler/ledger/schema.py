@@ -1,0 +1,102 @@
+"""The tables of the ledger and how an older file is brought up to date.
+
+Every row carries its environment. No table holds a secret, a token or a payload: secrets and
+payloads appear as digests only.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x52434E4C
+"""``RCNL`` in the file's header: marks an SQLite file as a ledger."""
+
+_V1 = """
+CREATE TABLE keys (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE owned (
+    environment TEXT NOT NULL,
+    address     TEXT NOT NULL,
+    remote_id   TEXT,
+    external_id TEXT,
+    protect     INTEGER NOT NULL DEFAULT 0,
+    replaced    TEXT NOT NULL DEFAULT '{}',
+    secrets     TEXT NOT NULL DEFAULT '{}',
+    attested    TEXT,
+    PRIMARY KEY (environment, address)
+) STRICT;
+
+CREATE TABLE runs (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment   TEXT NOT NULL,
+    command       TEXT NOT NULL,
+    trace_id      TEXT NOT NULL,
+    config_digest TEXT NOT NULL,
+    started_at    TEXT NOT NULL,
+    ended_at      TEXT,
+    result        TEXT
+) STRICT;
+
+CREATE TABLE intents (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    run             INTEGER NOT NULL REFERENCES runs (id),
+    environment     TEXT NOT NULL,
+    address         TEXT NOT NULL,
+    operation       TEXT NOT NULL CHECK (operation IN ('create', 'update', 'delete')),
+    part            TEXT,
+    number          INTEGER NOT NULL CHECK (number > 0),
+    payload_digest  TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    remote_id       TEXT,
+    external_id     TEXT,
+    intended_at     TEXT NOT NULL,
+    status          TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'done', 'failed', 'unknown')),
+    settled_at      TEXT,
+    UNIQUE (environment, address, operation, number),
+    CHECK ((status = 'open') = (settled_at IS NULL))
+) STRICT;
+CREATE INDEX open_intents ON intents (environment, address) WHERE status = 'open';
+
+CREATE TABLE commands (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment  TEXT NOT NULL,
+    target       TEXT NOT NULL,
+    partition    INTEGER,
+    schedule     TEXT NOT NULL,
+    revision     TEXT NOT NULL,
+    tzdata       TEXT NOT NULL,
+    reason       TEXT NOT NULL,
+    state_before TEXT NOT NULL,
+    decided      TEXT NOT NULL,
+    result       TEXT NOT NULL,
+    state_after  TEXT,
+    due          TEXT,
+    issued_at    TEXT NOT NULL,
+    lateness     REAL NOT NULL
+) STRICT;
+CREATE INDEX commands_by_target ON commands (environment, target, id);
+CREATE TRIGGER commands_keep BEFORE UPDATE ON commands
+BEGIN SELECT RAISE(ABORT, 'arming commands are append-only'); END;
+CREATE TRIGGER commands_stay BEFORE DELETE ON commands
+BEGIN SELECT RAISE(ABORT, 'arming commands are append-only'); END;
+
+CREATE TABLE overrides (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment TEXT NOT NULL,
+    target      TEXT NOT NULL,
+    partition   INTEGER,
+    state       TEXT NOT NULL,
+    until       TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    made_by     TEXT NOT NULL,
+    created_at  TEXT NOT NULL,
+    cleared_at  TEXT
+) STRICT;
+CREATE INDEX overrides_in_force ON overrides (environment, target) WHERE cleared_at IS NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1,)
+"""Script ``n`` brings a file of version ``n`` to ``n + 1``. Append; never edit a released one."""
+
+SCHEMA_VERSION = len(MIGRATIONS)

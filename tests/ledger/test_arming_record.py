@@ -1,0 +1,78 @@
+"""Arming commands can only be added; an override lasts until it is cleared or over."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import LedgerError
+from reconciler.ledger import CommandRecord, Ledger
+from reconciler.model import Address
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+SITE = Address("site", ("acme", "hq"))
+OTHER = Address("site", ("acme", "depot"))
+
+
+def command(target: Address = SITE, partition: int | None = None) -> CommandRecord:
+    return CommandRecord(
+        target=target,
+        partition=partition,
+        schedule="weeknights",
+        revision="4f2c1d0",
+        tzdata="2026a",
+        reason="window mon-fri 18:00-08:00",
+        state_before="disarmed",
+        decided="armed_away",
+        result="confirmed",
+        state_after="armed_away",
+        due=NOW,
+        issued_at=NOW + timedelta(seconds=1.5),
+        lateness=1.5,
+    )
+
+
+def test_commands_come_back_as_recorded_by_target() -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        ledger.record_command(command())
+        ledger.record_command(command(OTHER, partition=2))
+        assert ledger.commands(SITE) == [command()]
+        assert ledger.commands() == [command(), command(OTHER, 2)]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE commands SET reason = 'x'", "DELETE FROM commands"])
+def test_commands_cannot_be_changed_or_removed(tmp_path: Path, statement: str) -> None:
+    with Ledger.open(tmp_path / "ledger.db", "dev") as ledger:
+        ledger.record_command(command())
+        connection = sqlite3.connect(tmp_path / "ledger.db")
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            connection.execute(statement)
+        connection.close()
+        assert ledger.commands() == [command()]
+
+
+def test_an_override_replaces_the_one_before_it_for_the_same_target_and_partition() -> None:
+    until = NOW + timedelta(hours=2)
+    with Ledger.open(":memory:", "dev") as ledger:
+
+        def put(target: Address, partition: int | None, state: str) -> None:
+            ledger.set_override(target, partition, state, until=until, reason="works", made_by="kim", now=NOW)
+
+        put(SITE, None, "disarmed")
+        put(SITE, 1, "armed_stay")
+        put(SITE, None, "armed_away")
+        found = [(each.partition, each.state) for each in ledger.overrides()]
+        assert found == [(1, "armed_stay"), (None, "armed_away")]
+        assert ledger.clear_override(SITE, None, NOW)
+        assert not ledger.clear_override(SITE, None, NOW)
+        assert [each.partition for each in ledger.overrides()] == [1]
+        assert ledger.overrides(until - timedelta(microseconds=1)) == ledger.overrides()
+        assert ledger.overrides(until) == []
+
+
+def test_an_override_in_the_past_is_refused() -> None:
+    with Ledger.open(":memory:", "dev") as ledger, pytest.raises(LedgerError, match="before it starts"):
+        ledger.set_override(SITE, None, "disarmed", until=NOW, reason="r", made_by="kim", now=NOW)

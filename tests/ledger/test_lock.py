@@ -1,0 +1,102 @@
+"""One apply at a time; a dead one never stands in the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import LockedError
+from reconciler.ledger import EnvironmentLock
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+_HOLDS = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from reconciler.ledger import EnvironmentLock
+
+with EnvironmentLock(
+    Path(sys.argv[1]), "production", command="apply sites", now=datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def lock(directory: Path, environment: str = "production") -> EnvironmentLock:
+    return EnvironmentLock(directory, environment, command="apply", now=NOW)
+
+
+def start_holder(directory: Path) -> subprocess.Popen[str]:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDS, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def end(holder: subprocess.Popen[str]) -> None:
+    holder.communicate("\n", timeout=30)
+
+
+def test_a_second_run_is_refused_and_told_who_holds_it_and_since_when(tmp_path: Path) -> None:
+    holder = start_holder(tmp_path)
+    try:
+        with pytest.raises(LockedError) as caught, lock(tmp_path):
+            pytest.fail("two runs held one environment")
+        for part in ("production", "apply sites", str(holder.pid), "2026-11-20T08:30:00"):
+            assert part in caught.value.message
+    finally:
+        end(holder)
+    with lock(tmp_path) as mine:
+        assert mine.took_over is None
+
+
+def test_a_killed_holder_leaves_nothing_stuck_and_the_next_is_told(tmp_path: Path) -> None:
+    holder = start_holder(tmp_path)
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate(timeout=30)
+    with lock(tmp_path) as mine:
+        assert mine.took_over is not None
+        assert mine.took_over.pid == holder.pid
+        assert mine.took_over.command == "apply sites"
+    with lock(tmp_path) as again:
+        assert again.took_over is None
+
+
+def test_one_process_cannot_hold_it_twice(tmp_path: Path) -> None:
+    with lock(tmp_path):
+        with pytest.raises(LockedError, match=str(os.getpid())), lock(tmp_path):
+            pytest.fail("held twice")
+        with lock(tmp_path, "dev"):
+            pass
+
+
+def test_it_is_released_when_the_run_fails(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), lock(tmp_path):
+        raise KeyboardInterrupt
+    with lock(tmp_path) as mine:
+        assert mine.took_over is None
+
+
+def test_others_can_read_who_holds_it(tmp_path: Path) -> None:
+    with lock(tmp_path, "a/b ü"):
+        [sidecar] = tmp_path.glob("*.holder.json")
+        assert stat.S_IMODE(sidecar.stat().st_mode) == 0o644
+    assert list(tmp_path.glob("*.holder.json")) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}', "null"])
+def test_a_torn_sidecar_does_not_stand_in_the_way(tmp_path: Path, content: str) -> None:
+    (tmp_path / "production.holder.json").write_text(content)
+    with lock(tmp_path), pytest.raises(LockedError), lock(tmp_path):
+        pytest.fail("held twice")
