@@ -1,0 +1,51 @@
+"""Proof of ownership, and the conditions under which an owned object has to be made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.kinds.kind import Kind
+from reconciler.model import Address, LiveObject, Owned, Resource
+
+
+def recorded(address: Address, live: LiveObject, owned: Mapping[Address, Owned]) -> bool:
+    """True when the ledger owns this very object: the same address with another remote id is not it."""
+    row = owned.get(address)
+    return row is not None and row.remote_id == live.remote_id
+
+
+def owns(address: Address, live: LiveObject, owned: Mapping[Address, Owned], prefix: str | None) -> bool:
+    """True when the object is provably ours: by the ledger, or by the prefix of its external id."""
+    if recorded(address, live, owned):
+        return True
+    return bool(prefix) and live.external_id is not None and live.external_id.startswith(str(prefix))
+
+
+def replacement_reasons(
+    kind: Kind, desired: Resource, live: LiveObject, row: Owned | None = None
+) -> tuple[str, ...]:
+    """The fields whose difference cannot be written, so that the object must be replaced. Sorted.
+
+    ``external_id`` is always one: no endpoint changes it. An object whose external id the surface
+    does not return is not judged by it. ``row``: what the server is known to have replaced.
+    """
+    changed = {
+        name
+        for name in kind.immutable & desired.fields.keys()
+        if name not in desired.lifecycle.ignore
+        and desired.fields[name] != live.fields.get(name)
+        and not settled(name, desired, live, row)
+    }
+    if live.external_id is not None and live.external_id != desired.external_id and not kind.adopted:
+        changed.add("external_id")
+    return tuple(sorted(changed))
+
+
+def settled(name: str, desired: Resource, live: LiveObject, row: Owned | None) -> bool:
+    """True when the server answered this desired value with this live value before (DESIGN section 5)."""
+    replaced = row.replaced.get(name) if row is not None else None
+    return (
+        replaced is not None
+        and replaced.sent == desired.fields[name]
+        and replaced.returned == live.fields.get(name)
+    )

@@ -1,0 +1,103 @@
+"""What part of the project a run is about: ``--target`` and ``--exclude`` globs over addresses."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+
+from reconciler.errors import PlanError, Problem
+from reconciler.kinds import REGISTRY
+from reconciler.model import Address
+
+_NEAR = 3
+_NEAR_CANDIDATES = 5000
+"""Addresses compared when looking for near spellings; the search is slow and only for a hint."""
+
+
+def parent_of(address: Address) -> Address | None:
+    """The address a resource stands under, None for one that stands on its own.
+
+    A site may lack its dealer (the project's only one): ``site:hq`` stands under nothing, and its
+    camera ``device:hq/door`` under it.
+    """
+    kind = REGISTRY.get(address.kind)
+    if kind is None or kind.parent is None or len(address.path) < 2:
+        return None
+    return Address(kind.parent, address.path[:-1])
+
+
+def chain(address: Address) -> Iterator[Address]:
+    """``address`` and its ancestors, innermost first."""
+    step: Address | None = address
+    while step is not None:
+        yield step
+        step = parent_of(step)
+
+
+@cache
+def _pattern(glob: str) -> re.Pattern[str]:
+    """``glob`` over an address as text. ``**`` crosses ``/``, ``*`` and ``?`` stop at it."""
+    steps = re.split(r"(\*\*|\*|\?)", glob)
+    meaning = {"**": ".*", "*": "[^/:]*", "?": "[^/:]"}
+    return re.compile("".join(meaning.get(step, re.escape(step)) for step in steps), re.DOTALL)
+
+
+def _matches(globs: tuple[str, ...], address: Address) -> bool:
+    spellings = [str(step) for step in chain(address)]
+    return any(_pattern(glob).fullmatch(text) for glob in globs for text in spellings)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The addresses a run may look at and change; everything when there is no target.
+
+    ``targets``, ``excludes``: globs over ``kind:path``; an exclude wins. A parent takes its children
+    along, so ``site:acme/hq`` covers ``device:acme/hq/door``.
+    """
+
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+    def covers(self, address: Address) -> bool:
+        """True when ``address``, or an ancestor of it, is targeted and neither is excluded."""
+        if self.excludes and _matches(self.excludes, address):
+            return False
+        return not self.targets or _matches(self.targets, address)
+
+    def check(self, known: Iterable[Address]) -> None:
+        """Raise PlanError when a target names nothing among ``known``, with near spellings."""
+        addresses = sorted(set(known))
+        problems = [
+            Problem(f"--target {glob} matches no resource", hint=_hint(glob, addresses))
+            for glob in self.targets
+            if not _any(glob, addresses)
+        ]
+        if problems:
+            first = problems[0]
+            raise PlanError(
+                "; ".join(problem.message for problem in problems), hint=first.hint, problems=problems
+            )
+
+    def idle_excludes(self, known: Iterable[Address]) -> tuple[str, ...]:
+        """The excludes that match nothing among ``known``: likely a slip of the pen."""
+        addresses = set(known)
+        return tuple(glob for glob in self.excludes if not _any(glob, addresses))
+
+
+def _any(glob: str, addresses: Iterable[Address]) -> bool:
+    return any(_matches((glob,), address) for address in addresses)
+
+
+def _hint(glob: str, addresses: list[Address]) -> str:
+    form = "Write kind:parents/id, such as site:acme/hq; * stops at /, ** does not."
+    kind, colon, _ = glob.partition(":")
+    alike = (str(a) for a in addresses if not colon or a.kind == kind or kind not in REGISTRY)
+    candidates = list(islice(alike, _NEAR_CANDIDATES))
+    near = difflib.get_close_matches(glob, candidates, n=_NEAR, cutoff=0.5)
+    if not colon:
+        near = [text for text in candidates if text.partition(":")[2].split("/")[-1] == glob][:_NEAR] or near
+    return f"Did you mean {' or '.join(near)}?" if near else form
