@@ -44,7 +44,7 @@ def warnings(fields: Fields, calendars: dict[str, Fields] | None = None) -> list
         (usual("mon", "00:00", "07:00", "night"), usual("sun", "23:00", "00:00"), False),
     ],
 )
-def test_usual_windows_that_overlap_must_share_a_mode(first: Fields, second: Fields, refused: bool) -> None:
+def test_usual_windows_that_overlap_must_share_a_mode(first: Fields, second: Fields, *, refused: bool) -> None:
     expected = [(("windows", 1), ("windows", 0))] if refused else []
     assert errors({"windows": [first, second]}) == expected
 
@@ -96,7 +96,7 @@ def test_a_date_has_one_exception() -> None:
         ({"holidays": "KR"}, True),
     ],
 )
-def test_a_calendar_must_agree_with_itself_on_two_dates_in_a_row(days: Fields, refused: bool) -> None:
+def test_a_calendar_must_agree_with_itself_on_two_dates_in_a_row(days: Fields, *, refused: bool) -> None:
     calendar = {**days, "windows": [window("22:00", "08:00"), window("06:00", "10:00", "stay")]}
     fields = {"windows": [], "calendars": ["calendar:days"]}
     assert bool(errors(fields, {"days": calendar})) is refused
@@ -145,7 +145,7 @@ NIGHTS = [usual("mon tue wed thu fri", "18:00", "08:00"), usual("sat sun", "00:0
         ({"dates": ["2026-11-25", "2026-11-26", "2026-11-27"], "windows": [window("00:00", "24:00")]}, False),
     ],
 )
-def test_a_calendar_that_cuts_the_usual_night_is_a_warning(calendar: Fields, warned: bool) -> None:
+def test_a_calendar_that_cuts_the_usual_night_is_a_warning(calendar: Fields, *, warned: bool) -> None:
     found = warnings({"windows": NIGHTS, "calendars": ["days"]}, {"days": calendar})
     assert bool(found) is warned
     if warned:
