@@ -1,0 +1,87 @@
+"""Who a request is sent as: the authentication and the rate budget of each credential."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from reconciler.chekt import auth, budget
+from reconciler.chekt.connection import (
+    DOCUMENTED_RATES,
+    Assertion,
+    ClientSecret,
+    Connection,
+    DealerKeys,
+    check_url,
+    secrets_of,
+)
+from reconciler.redaction import Redactor
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One credential in use."""
+
+    auth: httpx.Auth
+    budget: budget.Budget
+
+
+class Accounts:
+    """The accounts of a connection: one for a partner, one a key on the dealer surface."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        redactor: Redactor,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        for secret in secrets_of(connection.credentials):
+            redactor.add(secret)
+        self._connection = connection
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._by_key: dict[str, Account] = {}
+        self._partner: Account | None = None
+        match connection.credentials:
+            case ClientSecret() as credentials:
+                check_url(credentials.token_url, "CHEKT_TOKEN_URL")
+                flow = auth.secret_auth(credentials, redactor, clock)
+                self._partner = self._account(flow, credentials.client_id)
+            case Assertion() as credentials:
+                check_url(credentials.token_url, "CHEKT_TOKEN_URL")
+                flow = auth.assertion_auth(credentials, redactor, clock)
+                self._partner = self._account(flow, credentials.client_id)
+            case DealerKeys():
+                pass
+
+    def of(self, dealer_id: str | None) -> Account:
+        """The account for a call that concerns ``dealer_id``. Raises AuthError where no key fits."""
+        if self._partner is not None:
+            return self._partner
+        assert isinstance(self._connection.credentials, DealerKeys)
+        key = auth.dealer_key(self._connection.credentials, dealer_id)
+        with self._lock:
+            if key not in self._by_key:
+                self._by_key[key] = self._account(auth.KeyAuth(key), key)
+            return self._by_key[key]
+
+    def _account(self, flow: httpx.Auth, credential: str) -> Account:
+        connection = self._connection
+        host = urlsplit(connection.base_url).netloc.lower()
+        return Account(
+            flow,
+            budget.Budget(
+                connection.rate or DOCUMENTED_RATES[connection.surface],
+                budget.store(connection.state_dir, host, credential),
+                clock=self._clock,
+                sleep=self._sleep,
+                ceiling=connection.rate is not None,
+            ),
+        )

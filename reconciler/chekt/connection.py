@@ -1,0 +1,210 @@
+"""Where to connect and as whom: plain data, and the reading of credentials from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from reconciler.errors import AuthError, ConfigError
+from reconciler.model import Surface
+from reconciler.redaction import Redactor
+
+_LOOPBACK = frozenset({"localhost", "::1"})
+_NO_KEYS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecret:
+    """OAuth2 client credentials with a secret (chekt-api/README.md section 2.3, the newer pages)."""
+
+    token_url: str
+    audience: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """OAuth2 client credentials with an RS256 assertion (chekt-api/README.md section 2.3, RFC 7523)."""
+
+    token_url: str
+    audience: str
+    client_id: str
+    private_key_pem: str = field(repr=False)
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealerKeys:
+    """API keys of the dealer surface. A key opens one dealer; ``default`` serves all not named."""
+
+    default: str | None = field(default=None, repr=False)
+    by_dealer: Mapping[str, str] = field(default_factory=lambda: _NO_KEYS, repr=False)
+
+
+Credentials: TypeAlias = ClientSecret | Assertion | DealerKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Requests a minute, sustained, and how many may be sent at once after a pause."""
+
+    per_minute: int
+    burst: int
+
+
+DOCUMENTED_RATES: Mapping[Surface, Rate] = MappingProxyType(
+    {"partner": Rate(per_minute=5000, burst=500), "dealer": Rate(per_minute=1000, burst=100)}
+)
+"""chekt-api/README.md section 3.6."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One way into one account.
+
+    ``dialect``: the form in which the dealer surface takes commands and announces pages: what live
+    clients see, or what the documentation pages show. ``clear``: how a field is emptied on the wire;
+    nobody knows which one CHeKT wants (chekt-api/README.md section 12.5). ``rate``: a ceiling of the
+    user's; None follows the documented figures. Time-outs are in seconds. ``state_dir``: folder of the
+    shared rate budget, None to keep it in memory. ``debug`` receives one redacted line a request.
+    ``page_sizes``: lengths at which a bare array may be a cut list (see ``paging``).
+    """
+
+    base_url: str
+    surface: Surface
+    credentials: Credentials
+    dialect: Literal["live", "page"] = "live"
+    clear: Literal["null", "empty"] = "null"
+    rate: Rate | None = None
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    state_dir: Path | None = None
+    debug: Callable[[str], None] | None = None
+    page_sizes: frozenset[int] = frozenset()
+
+
+def secrets_of(credentials: Credentials) -> tuple[str, ...]:
+    """Every value in ``credentials`` that must never be shown, a key's single lines included."""
+    match credentials:
+        case ClientSecret():
+            return (credentials.client_secret,)
+        case Assertion():
+            pem = credentials.private_key_pem
+            lines = (line.strip() for line in pem.splitlines())
+            return (pem, *(line for line in lines if len(line) > 20 and not line.startswith("--")))
+        case DealerKeys():
+            keys = (credentials.default, *credentials.by_dealer.values())
+            return tuple(key for key in keys if key)
+
+
+def check_url(url: str, name: str) -> str:
+    """``url`` without a slash at its end. ``name`` says in errors where it was written.
+
+    Raises ConfigError unless it is https, or http on loopback, with a host and without user, query
+    or fragment.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as exc:
+        raise ConfigError(f"{name} {url!r} is not a URL: {exc}") from exc
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError(f"{name} {url!r} is not a URL", hint='Write one such as "https://api.chekt.com".')
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ConfigError(
+            f"{name} must be scheme, host and path only", hint="Leave out user, query and fragment."
+        )
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigError(
+            f"{name} {url!r} would send credentials in the clear",
+            hint="Use https; plain http is for this machine only (127.0.0.1, localhost).",
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` can only be this machine."""
+    octets = host.split(".")
+    return host in _LOOPBACK or (
+        len(octets) == 4 and octets[0] == "127" and all(part.isdecimal() for part in octets)
+    )
+
+
+_ALTERNATIVES = (
+    "Set CHEKT_TOKEN_URL, CHEKT_AUDIENCE, CHEKT_CLIENT_ID and either CHEKT_CLIENT_SECRET, or "
+    "CHEKT_PRIVATE_KEY_FILE and CHEKT_KEY_ID (RS256 assertion)."
+)
+
+
+def credentials_from_env(
+    env: Mapping[str, str],
+    surface: Surface,
+    *,
+    dealers: Mapping[str, str] = _NO_KEYS,
+    redactor: Redactor | None = None,
+) -> Credentials:
+    """The credentials for ``surface`` in the variables ``env``; an empty variable counts as missing.
+
+    ``dealers``: API keys by dealer id, already resolved. Secrets are added to ``redactor``. Raises
+    AuthError that names the missing variables and the alternatives.
+    """
+    credentials = _dealer(env, dealers) if surface == "dealer" else _partner(env)
+    if redactor is not None:
+        for secret in secrets_of(credentials):
+            redactor.add(secret)
+    return credentials
+
+
+def _dealer(env: Mapping[str, str], dealers: Mapping[str, str]) -> DealerKeys:
+    key = env.get("CHEKT_API_KEY", "").strip()
+    if not key and not dealers:
+        raise AuthError(
+            "no dealer API key: CHEKT_API_KEY is not set",
+            hint="Set CHEKT_API_KEY, or environments.NAME.dealers.ID.api_key for several dealers.",
+        )
+    return DealerKeys(key or None, MappingProxyType(dict(dealers)))
+
+
+def _partner(env: Mapping[str, str]) -> ClientSecret | Assertion:
+    names = ("CHEKT_TOKEN_URL", "CHEKT_AUDIENCE", "CHEKT_CLIENT_ID")
+    secret = env.get("CHEKT_CLIENT_SECRET", "").strip()
+    key_file = env.get("CHEKT_PRIVATE_KEY_FILE", "").strip()
+    key_id = env.get("CHEKT_KEY_ID", "").strip()
+    missing = [name for name in names if not env.get(name, "").strip()]
+    if not secret and not key_file and not key_id:
+        missing.append("CHEKT_CLIENT_SECRET (or CHEKT_PRIVATE_KEY_FILE and CHEKT_KEY_ID)")
+    elif not secret and not key_file:
+        missing.append("CHEKT_PRIVATE_KEY_FILE")
+    elif not secret and not key_id:
+        missing.append("CHEKT_KEY_ID")
+    if missing:
+        raise AuthError(f"credentials are missing: {', '.join(missing)}", hint=_ALTERNATIVES)
+    if secret and key_file:
+        raise AuthError(
+            "CHEKT_CLIENT_SECRET and CHEKT_PRIVATE_KEY_FILE are both set",
+            hint="Unset the one your registration with CHeKT does not use.",
+        )
+    token_url, audience, client_id = (env[name].strip() for name in names)
+    if secret:
+        return ClientSecret(token_url, audience, client_id, secret)
+    return Assertion(token_url, audience, client_id, _read_key(Path(key_file)), key_id)
+
+
+def _read_key(path: Path) -> str:
+    try:
+        return path.expanduser().read_text(encoding="ascii")
+    except OSError as exc:
+        raise AuthError(
+            f"CHEKT_PRIVATE_KEY_FILE: {path} cannot be read ({exc.strerror})",
+            hint="Name the PEM file of the RSA private key registered with CHeKT.",
+        ) from exc
+    except UnicodeDecodeError as exc:
+        raise AuthError(
+            f"CHEKT_PRIVATE_KEY_FILE: {path} is not a PEM file",
+            hint="Name the PEM file of the RSA private key registered with CHeKT.",
+        ) from exc

@@ -1,0 +1,287 @@
+"""One request to the API and what became of it: budget, retry, idempotency, trace id, classification.
+
+Every exception of httpx is translated here. A read is tried again after 429, 5xx and transport errors;
+a write only where it certainly was not executed (a 429, a connection that never stood). Any other write
+without a usable answer raises AmbiguousError and is left to whoever can look the object up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+
+from reconciler.chekt import wire
+from reconciler.chekt.accounts import Account, Accounts
+from reconciler.chekt.auth import TOKEN_REQUEST, TokenUnavailableError
+from reconciler.chekt.connection import Connection, check_url
+from reconciler.errors import AmbiguousError, ApiError, AuthError, RemoteError
+from reconciler.model import JsonValue
+from reconciler.redaction import Redactor
+
+RETRIES: Final = 5
+_BACKOFF: Final = (1.0, 2.0, 4.0, 8.0, 8.0)
+_JITTER_SHARE: Final = 0.25
+_LONGEST_WAIT: Final = 300.0
+"""Seconds; a server that asks for more is busy beyond this run."""
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_UNSENDABLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a client takes from its surroundings. ``clock``: Unix seconds; ``jitter``: in [0, 1)."""
+
+    redactor: Redactor
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    jitter: Callable[[], float]
+    on_request: Callable[[str, str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One API call. ``idempotency_key`` marks a write; ``body`` is JSON, None for no body at all."""
+
+    method: str
+    path: str
+    dealer_id: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: JsonValue = None
+    idempotency_key: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success. ``body`` is None where the response had none; header names are in lower case."""
+
+    endpoint: str
+    status: int
+    body: JsonValue
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Requests:
+    """How many requests were sent, repeated ones included."""
+
+    reads: int = 0
+    writes: int = 0
+    tokens: int = 0
+
+
+class Transport:
+    """Sends calls to one base URL. Thread-safe; ``close`` when done."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        runtime: Runtime,
+        trace_id: str,
+        transport: httpx.BaseTransport | None,
+    ) -> None:
+        self.requests = Requests()
+        self._trace_id = trace_id
+        self._runtime = runtime
+        self._debug = connection.debug
+        self._count_lock = threading.Lock()
+        base_url = check_url(connection.base_url, "the base URL")
+        self._accounts = Accounts(connection, runtime.redactor, clock=runtime.clock, sleep=runtime.sleep)
+        self._http = httpx.Client(
+            base_url=base_url,
+            transport=transport,
+            timeout=httpx.Timeout(connection.read_timeout, connect=connection.connect_timeout),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            headers={"User-Agent": wire.user_agent(), "Accept": "application/json"},
+            event_hooks={"request": [self._count]},
+            trust_env=transport is None,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def send(self, call: Call) -> Answer:
+        """The answer to ``call``, a success with readable JSON or none.
+
+        Raises ApiError and AuthError for a refusal, AmbiguousError for a write nobody knows the
+        outcome of, RemoteError where the server cannot be reached.
+        """
+        account = self._accounts.of(call.dealer_id)
+        for attempt in range(RETRIES + 1):
+            outcome = self._attempt(call, account)
+            if isinstance(outcome, Answer):
+                return outcome
+            wait = outcome.wait
+            if wait is None:
+                wait = _BACKOFF[min(attempt, len(_BACKOFF) - 1)]
+                wait *= 1.0 + _JITTER_SHARE * self._runtime.jitter()
+            if attempt == RETRIES or wait > _LONGEST_WAIT:
+                raise outcome.error
+            self._log(call, f"{outcome.error.message}; again in {wait:.1f} s")
+            self._runtime.sleep(wait)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _attempt(self, call: Call, account: Account) -> Answer | _Again:
+        """One request: an answer, or why it may be tried again. Everything else is raised."""
+        account.budget.take()
+        started = self._runtime.clock()
+        try:
+            response = self._http.send(self._request(call), auth=account.auth)
+        except TokenUnavailableError as exc:
+            self._log(call, str(exc))
+            wait = wire.retry_after(exc.response, self._runtime.clock())
+            return _Again(RemoteError(f"{call.endpoint}: {exc}", hint="Try again later."), wait)
+        except httpx.RequestError as exc:
+            self._log(call, f"{type(exc).__name__} after {self._runtime.clock() - started:.2f} s")
+            return self._failed(call, exc)
+        self._log(call, f"{response.status_code} after {self._runtime.clock() - started:.2f} s")
+        account.budget.heed(response.headers)
+        return self._classify(call, account, response)
+
+    def _request(self, call: Call) -> httpx.Request:
+        headers = {"x-partner-trace-id": self._trace_id}
+        if call.idempotency_key is not None:
+            headers["Idempotency-Key"] = call.idempotency_key
+        return self._http.build_request(
+            call.method,
+            call.path,
+            params=dict(call.query) or None,
+            json=call.body,
+            headers=headers,
+            extensions={"chekt_write": call.idempotency_key is not None},
+        )
+
+    def _failed(self, call: Call, exc: httpx.RequestError) -> _Again:
+        """A request without a response."""
+        reason = wire.printable(str(exc), self._runtime.redactor) or type(exc).__name__
+        if isinstance(exc, _UNSENDABLE):
+            raise RemoteError(f"{call.endpoint} cannot be sent: {reason}") from exc
+        if exc.request.extensions.get(TOKEN_REQUEST):
+            hint = "Check CHEKT_TOKEN_URL and the network."
+            return _Again(RemoteError(f"no token, the token endpoint cannot be reached: {reason}", hint=hint))
+        if call.idempotency_key is None or isinstance(exc, _NOT_SENT):
+            host = self._http.base_url.host
+            hint = "Check the base URL and the network."
+            return _Again(RemoteError(f"{call.endpoint}: no answer from {host}: {reason}", hint=hint))
+        raise self._ambiguous(call, f"no answer came: {reason}") from exc
+
+    def _classify(self, call: Call, account: Account, response: httpx.Response) -> Answer | _Again:
+        status = response.status_code
+        if 200 <= status < 300:
+            return self._answer(call, response)
+        said = wire.server_error(response, self._runtime.redactor)
+        if status == 429:
+            now = self._runtime.clock()
+            wait = wire.retry_after(response, now)
+            account.budget.refuse(1.0 if wait is None else wait)
+            return _Again(self._api_error(call, status, said), wait)
+        if status >= 500 or status == 408:
+            if call.idempotency_key is not None:
+                raise self._ambiguous(call, f"the server answered {status}: {said.message}")
+            return _Again(
+                self._api_error(call, status, said), wire.retry_after(response, self._runtime.clock())
+            )
+        if status in (401, 403):
+            raise AuthError(
+                f"{call.endpoint} answered {status}: {said.message} (trace id {self._trace_id})",
+                hint=_AUTH_HINTS[status],
+            )
+        raise self._api_error(call, status, said)
+
+    def _answer(self, call: Call, response: httpx.Response) -> Answer:
+        try:
+            body = wire.json_body(response)
+        except ValueError as exc:
+            if call.idempotency_key is not None:
+                raise self._ambiguous(call, f"the server answered {response.status_code}, but {exc}") from exc
+            raise self.unexpected(call.endpoint, response.status_code, str(exc)) from exc
+        return Answer(call.endpoint, response.status_code, body, response.headers)
+
+    def shown(self, text: str) -> str:
+        """Server text fit for an error or the terminal."""
+        return wire.printable(text, self._runtime.redactor)
+
+    def unexpected(self, endpoint: str, status: int, what: str) -> ApiError:
+        """A success that does not hold what it should; ``what`` says what was expected where."""
+        return ApiError(
+            f"{endpoint} answered {status}: {wire.printable(what, self._runtime.redactor)}",
+            status=status,
+            endpoint=endpoint,
+            trace_id=self._trace_id,
+            hint="Check the base URL and the endpoint; endpoints are corrected in reconciler.yaml.",
+        )
+
+    def _api_error(self, call: Call, status: int, said: wire.ServerError) -> ApiError:
+        trace_id = said.request_id or self._trace_id
+        field_text = f", field {said.field}" if said.field else ""
+        code_text = (
+            f" [{said.code}{field_text}]" if said.code else (f" [{field_text[2:]}]" if said.field else "")
+        )
+        return ApiError(
+            f"{call.endpoint} answered {status}{code_text}: {said.message} (trace id {trace_id})",
+            status=status,
+            endpoint=call.endpoint,
+            server_code=said.code,
+            field=said.field,
+            trace_id=trace_id,
+            hint=_HINTS.get(status, ""),
+        )
+
+    def _ambiguous(self, call: Call, what: str) -> AmbiguousError:
+        return AmbiguousError(
+            f"{call.endpoint}: {what}; it may or may not have taken effect (trace id {self._trace_id})",
+            hint="The object has to be looked up before anything is sent again.",
+        )
+
+    def _count(self, request: httpx.Request) -> None:
+        with self._count_lock:
+            if request.extensions.get(TOKEN_REQUEST):
+                self.requests.tokens += 1
+            elif request.extensions.get("chekt_write"):
+                self.requests.writes += 1
+            else:
+                self.requests.reads += 1
+        if self._runtime.on_request is not None:
+            self._runtime.on_request(request.method, request.url.path)
+
+    def _log(self, call: Call, what: str) -> None:
+        if self._debug is not None:
+            self._debug(
+                wire.printable(f"{call.endpoint}: {what} [{self._trace_id}]", self._runtime.redactor, 500)
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """An attempt that may be repeated: the error if it is not, and the seconds the server asked for."""
+
+    error: RemoteError
+    wait: float | None = None
+
+
+_AUTH_HINTS: Mapping[int, str] = {
+    401: "The credentials are refused; check that they belong to this environment and are not revoked.",
+    403: "The credentials lack the permission or scope for this endpoint.",
+}
+_HINTS: Mapping[int, str] = {
+    404: "It does not exist, or these credentials may not see it.",
+    409: "It conflicts with what the account holds; plan again.",
+    429: "The rate limit is reached; try again later, or set environments.NAME.rate lower.",
+}
