@@ -66,9 +66,15 @@ def sequence(waits: Mapping[int, Iterable[int]]) -> list[int]:
 
 def targets_before(change: Change) -> tuple[Address, ...]:
     """The addresses that a change turns away from: values of reference fields before it."""
-    fields = {ref.path for ref in REGISTRY[change.kind].references if ref.by_remote_id}
-    left = (each.before for each in change.fields if each.path in fields and not each.ignored)
-    return tuple(Address.parse(value) for value in left if isinstance(value, str) and ":" in value)
+    kinds = {ref.path: ref.kind for ref in REGISTRY[change.kind].references if ref.by_remote_id}
+    left = (
+        (kinds[each.path], each.before) for each in change.fields if each.path in kinds and not each.ignored
+    )
+    return tuple(
+        Address.parse(value)
+        for kind, value in left
+        if isinstance(value, str) and value.startswith(f"{kind}:") and value.partition(":")[2]
+    )
 
 
 def ordered(changes: Iterable[Change], desired: Mapping[Address, Resource]) -> tuple[Change, ...]:

@@ -1,0 +1,118 @@
+"""Which API operations a change relies on, how sure we are of them, and how many requests they take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from reconciler.errors import Problem
+from reconciler.kinds.kind import Endpoint
+from reconciler.kinds.surfaces import Surfaces
+from reconciler.model import GRADES, Action, Address, Change, EndpointUse, Grade, Operation
+from reconciler.planning.scope import parent_of
+from reconciler.planning.steps import field_name
+
+_OPERATIONS: dict[Action, tuple[Operation, ...]] = {
+    Action.CREATE: ("create",),
+    Action.REPLACE: ("delete", "create"),
+    Action.DELETE: ("delete",),
+    Action.UPDATE: ("update",),
+    Action.ADOPT: ("update",),
+}
+
+
+class _Need(NamedTuple):
+    """What decides the operations: is the object itself written, and which of its parts."""
+
+    kind: str
+    action: Action
+    itself: bool
+    parts: tuple[str, ...]
+
+
+class Calls:
+    """The operations behind a change in one environment; remembers each answer, since few differ."""
+
+    def __init__(self, surfaces: Surfaces) -> None:
+        self._surfaces = surfaces
+        self._known: dict[_Need, tuple[Endpoint, ...] | None] = {}
+        self._uses: dict[_Need, tuple[EndpointUse, ...]] = {}
+
+    def possible(self, kind: str, action: Action, paths: Iterable[str]) -> bool:
+        """True when every operation needed for ``action`` on the fields has an endpoint here."""
+        return self._endpoints(self._need(kind, action, paths)) is not None
+
+    def uses(self, kind: str, action: Action, paths: Iterable[str]) -> tuple[EndpointUse, ...]:
+        """The operations, lowest grade first."""
+        key = self._need(kind, action, paths)
+        if key not in self._uses:
+            ranked = sorted(
+                {(e.method, e.path, e.grade) for e in self._endpoints(key) or ()},
+                key=lambda each: (-GRADES.index(each[2]), each),
+            )
+            self._uses[key] = tuple(EndpointUse(*each) for each in ranked)
+        return self._uses[key]
+
+    def requests(self, changes: Iterable[Change]) -> int:
+        """How many requests will write ``changes``: a bulk endpoint takes one a parent."""
+        single = 0
+        bulk: set[tuple[Address | None, str, str, str]] = set()
+        for change in changes:
+            if change.action is Action.MANUAL:
+                continue
+            paths = [each.path for each in change.applied_fields()]
+            for endpoint in self._endpoints(self._need(change.kind, change.action, paths)) or ():
+                if endpoint.bulk:
+                    bulk.add((parent_of(change.address), change.kind, endpoint.method, endpoint.path))
+                else:
+                    single += 1
+        return single + len(bulk)
+
+    def _need(self, kind: str, action: Action, paths: Iterable[str]) -> _Need:
+        binding = self._surfaces.binding(kind)
+        names = {field_name(path) for path in paths}
+        parts = tuple(part.name for part in (binding.parts if binding else ()) if part.fields & names)
+        inside = {name for part in (binding.parts if binding else ()) for name in part.fields}
+        return _Need(kind, action, bool(names - inside), parts)
+
+    def _endpoints(self, need: _Need) -> tuple[Endpoint, ...] | None:
+        if need not in self._known:
+            self._known[need] = self._find(need)
+        return self._known[need]
+
+    def _find(self, need: _Need) -> tuple[Endpoint, ...] | None:
+        binding = self._surfaces.binding(need.kind)
+        if binding is None:
+            return None
+        operations = (name for name in _OPERATIONS[need.action] if need.itself or name != "update")
+        wanted: list[Endpoint | None] = [getattr(binding, name) for name in operations]
+        found = [endpoint for endpoint in wanted if endpoint is not None]
+        if len(found) < len(wanted):
+            return None
+        return (*found, *(part.update for part in binding.parts if part.name in need.parts))
+
+
+def refused_grades(changes: Sequence[Change], accept: Grade, environment: str) -> list[Problem]:
+    """One problem for each write endpoint below ``accept``, with the setting that would allow it."""
+    first: dict[EndpointUse, Change] = {}
+    counts: dict[EndpointUse, int] = {}
+    for change in changes:
+        for use in change.endpoints:
+            if GRADES.index(use.grade) > GRADES.index(accept):
+                first.setdefault(use, change)
+                counts[use] = counts.get(use, 0) + 1
+    return [
+        Problem(
+            f"{use.method} {use.path} is {use.grade} only, {environment} accepts {accept} or better: "
+            f"{_count(counts[use], change)}",
+            source=change.source,
+            hint=f"Set environments.{environment}.accept: {use.grade} in reconciler.yaml to allow it.",
+            address=change.address,
+        )
+        for use, change in sorted(first.items(), key=lambda each: (each[0].path, each[0].method))
+    ]
+
+
+def _count(count: int, first: Change) -> str:
+    others = f" and {count - 1} more" if count > 1 else ""
+    return f"needed to {first.action} {first.address}{others}"
