@@ -44,7 +44,9 @@ def warnings(fields: Fields, calendars: dict[str, Fields] | None = None) -> list
         (usual("mon", "00:00", "07:00", "night"), usual("sun", "23:00", "00:00"), False),
     ],
 )
-def test_usual_windows_that_overlap_must_share_a_mode(first: Fields, second: Fields, *, refused: bool) -> None:
+def test_usual_windows_that_overlap_must_share_a_mode(
+    first: Fields, second: Fields, *, refused: bool
+) -> None:
     expected = [(("windows", 1), ("windows", 0))] if refused else []
     assert errors({"windows": [first, second]}) == expected
 
