@@ -1,0 +1,118 @@
+"""The files of a project: which ones are manifests, and their text."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from reconciler.errors import Problem
+from reconciler.manifests.settings import SETTINGS_FILE
+from reconciler.model import Source
+
+TEMPLATE_SUFFIX = ".yaml.j2"
+_SUFFIXES = (".yaml", ".yml", TEMPLATE_SUFFIX)
+MAX_BYTES = 64 * 1024 * 1024
+"""Of one file. Editors give up long before."""
+
+
+@dataclass(slots=True)
+class Found:
+    """The manifests below a directory, project-relative and sorted, and what could not be looked at."""
+
+    files: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def find(directory: Path) -> Found:
+    """Every manifest below ``directory``: hidden files and folders and the settings file are none."""
+    found = Found()
+    _walk(directory, PurePosixPath(), (), found)
+    found.files.sort()
+    return found
+
+
+def _walk(directory: Path, below: PurePosixPath, above: tuple[tuple[int, int], ...], found: Found) -> None:
+    folder = directory / below
+    try:
+        info = folder.stat()
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - names only, sorted
+    except OSError as exc:
+        found.problems.append(_unreadable(str(below), exc, "directory"))
+        return
+    here = (info.st_dev, info.st_ino)
+    if here in above:
+        found.problems.append(
+            Problem(
+                f"{below}: a link back to a folder above it", Source(str(below), 1, 1), "Remove the link."
+            )
+        )
+        return
+    for name in names:
+        if name.startswith("."):
+            continue
+        if not name.isprintable() or any("\ud800" <= letter <= "\udfff" for letter in name):
+            found.problems.append(
+                Problem(
+                    f"{name!a}: the name of a file is not readable text",
+                    Source(ascii(str(below / name)), 1, 1),
+                    "Rename it.",
+                )
+            )
+            continue
+        path = below / name
+        if os.path.isdir(directory / path):  # noqa: PTH112 - unlike Path.is_dir, never raises
+            _walk(directory, path, (*above, here), found)
+        elif name.endswith(_SUFFIXES):
+            if name != SETTINGS_FILE:
+                found.files.append(path.as_posix())
+            elif path.as_posix() != SETTINGS_FILE:
+                found.problems.append(
+                    Problem(
+                        f"{path}: a project has one {SETTINGS_FILE}, at its root",
+                        Source(path.as_posix(), 1, 1),
+                        "Move its settings there, or run in that folder as a project of its own.",
+                    )
+                )
+
+
+def _unreadable(file: str, exc: OSError, what: str) -> Problem:
+    why = exc.strerror or type(exc).__name__
+    return Problem(
+        f"{file}: this {what} cannot be read: {why}",
+        Source(file, 1, 1),
+        f"Create the {what}, or let this user read it.",
+    )
+
+
+def read_text(path: Path, file: str) -> str | Problem:
+    """The text of a regular UTF-8 file, without its byte-order mark; a problem where that fails.
+
+    ``file`` is the name in messages.
+    """
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            return Problem(f"{file}: not a regular file", Source(file, 1, 1), "Put a text file there.")
+        if info.st_size > MAX_BYTES:
+            return Problem(
+                f"{file}: larger than {MAX_BYTES // 2**20} MiB", Source(file, 1, 1), "Split it into several."
+            )
+        content = path.read_bytes()
+    except OSError as exc:
+        return _unreadable(file, exc, "file")
+    try:
+        return content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as exc:
+        before = content[: exc.start]
+        line = before.count(b"\n") + 1
+        column = len(before.rpartition(b"\n")[2].decode("utf-8")) + 1
+        return Problem(
+            f"{file}: not UTF-8 text", Source(file, line, column), "Save the file in the UTF-8 encoding."
+        )
+
+
+def contains(directory: Path, path: Path) -> bool:
+    """Whether ``path``, links followed, lies in ``directory``."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))

@@ -1,0 +1,224 @@
+"""Reads a project directory into desired resources."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import ConfigError, ManifestError, Problem
+from reconciler.kinds import REGISTRY
+from reconciler.manifests import checks, files
+from reconciler.manifests.attachments import Attachments
+from reconciler.manifests.core_yaml import read as read_yaml
+from reconciler.manifests.documents import Draft, Reader, unmanaged_names
+from reconciler.manifests.links import Links
+from reconciler.manifests.nodes import Page, Positions
+from reconciler.manifests.project_settings import read_settings
+from reconciler.manifests.schedules import check_schedules
+from reconciler.manifests.settings import (
+    ArmingModel,
+    EnvironmentSettings,
+    Settings,
+    template_variables,
+)
+from reconciler.manifests.templates import Templates
+from reconciler.model import Address, Resource, SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project directory, read and checked.
+
+    ``resources``: parents before children, then by address, whatever the files' order.
+    ``digest``: of everything that decides a plan; changes of formatting do not change it.
+    ``attachments``: text of the iCalendar files that calendars name, by project-relative path.
+    """
+
+    directory: Path
+    settings: Settings
+    environment: EnvironmentSettings
+    resources: tuple[Resource, ...]
+    digest: str
+    warnings: tuple[str, ...]
+    attachments: Mapping[str, str]
+    arming_model: ArmingModel
+
+
+def load(
+    directory: Path,
+    *,
+    env: Mapping[str, str],
+    environment: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    allow_empty: bool = False,
+) -> Project:
+    """Read and check every manifest below ``directory``.
+
+    ``env``: the environment variables (RECONCILER_ENV, CHEKT_BASE_URL are read). ``environment``:
+    the name given on the command line. ``variables``: ``--var``, over all others. ``allow_empty``: a
+    file or document that holds nothing is no error. Secrets stay references.
+
+    Raises ConfigError for reconciler.yaml and the choice of environment, ManifestError with every
+    problem of the manifests.
+    """
+    with _without_gc():
+        return _load(directory, env, environment, variables or {}, allow_empty=allow_empty)
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Nothing that loading builds is cyclic garbage, and collecting would walk all of it often."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _load(
+    directory: Path,
+    env: Mapping[str, str],
+    environment: str | None,
+    variables: Mapping[str, str],
+    *,
+    allow_empty: bool,
+) -> Project:
+    if not directory.is_dir():
+        what = "is not a directory" if directory.exists() else "does not exist"
+        raise ConfigError(f"{directory}: {what}", hint="Name the directory that holds the manifests.")
+    project = read_settings(directory, environment, env)
+    found = files.find(directory)
+    problems = list(found.problems)
+    if not found.files and not problems and not allow_empty:
+        raise ManifestError(
+            f"{directory}: there is no manifest here",
+            hint="Add a .yaml, .yml or .yaml.j2 file; with --allow-empty no manifest means no resource.",
+        )
+    reader = Reader(project.defaults, Attachments(directory))
+    templates = Templates(directory, template_variables(project.settings, project.environment, variables))
+    complete = not problems
+    for file in found.files:
+        complete &= _read_file(directory, file, reader, templates, problems, allow_empty=allow_empty)
+    links = Links(reader.drafts, complete)
+    links.place()
+    resources = _resources(links)
+    schedules = check_schedules(links.drafts)
+    problems += reader.problems
+    problems += reader.attachments.problems
+    problems += links.problems
+    problems += checks.together(links.drafts, project.settings.arming_model)
+    problems += schedules.problems
+    if problems:
+        raise ManifestError.of(checks.in_order(problems))
+    return Project(
+        directory,
+        project.settings,
+        project.environment,
+        resources,
+        _digest(resources, project.settings, project.environment),
+        tuple(schedules.warnings),
+        reader.attachments.texts,
+        project.settings.arming_model,
+    )
+
+
+def _read_file(
+    directory: Path,
+    file: str,
+    reader: Reader,
+    templates: Templates,
+    problems: list[Problem],
+    *,
+    allow_empty: bool,
+) -> bool:
+    """Read one manifest into ``reader``; False where a part of it stayed unread."""
+    text = files.read_text(directory / file, file)
+    if isinstance(text, Problem):
+        problems.append(text)
+        return False
+    page: Page | Problem = (
+        templates.render(file, text) if file.endswith(files.TEMPLATE_SUFFIX) else Page.of(file, text)
+    )
+    if isinstance(page, Problem):
+        problems.append(page)
+        return False
+    reading = read_yaml(page)
+    problems += reading.problems
+    if not reading.documents and not reading.problems and not allow_empty:
+        what = "template yields" if page.origins else "file holds"
+        problems.append(
+            Problem(
+                f"{file}: this {what} no document",
+                page.place(0),
+                "Remove the file; with --allow-empty it counts as nothing.",
+            )
+        )
+    for document in reading.documents:
+        reader.read(document, allow_empty=allow_empty)
+    page.text = ""
+    return not reading.broken
+
+
+def _resources(links: Links) -> tuple[Resource, ...]:
+    """The placed drafts as resources, references resolved, in the order of the registry."""
+    order = {name: number for number, name in enumerate(REGISTRY)}
+    resources = [
+        Resource(
+            address=address,
+            fields=draft.fields,
+            external_id=draft.external_id,
+            source=draft.table.source(),
+            parent=_parent(draft),
+            remote_id=draft.remote_id,
+            lifecycle=draft.lifecycle,
+            declares=draft.declares,
+            references=links.refer(draft) if draft.kind.references else (),
+            positions=Positions(draft.table, unmanaged_names(draft.kind.name)),
+        )
+        for address, draft in links.by_address.items()
+    ]
+    resources.sort(key=lambda resource: (order[resource.address.kind], resource.address.path))
+    return tuple(resources)
+
+
+def _parent(draft: Draft) -> Address | None:
+    return None if draft.parent is None else checks.address(draft.parent)
+
+
+def _digest(resources: Iterable[Resource], settings: Settings, environment: EnvironmentSettings) -> str:
+    """SHA-256 of everything that decides a plan."""
+    encode = json.JSONEncoder(
+        ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=_encode
+    ).encode
+    digest = hashlib.sha256()
+    decisive = settings.model_dump(
+        mode="python", include={"safety", "ownership", "endpoints", "arming_model"}
+    )
+    chosen = environment.model_dump(
+        include={"name", "base_url", "surface", "accept", "dialect", "clear", "dealers"}
+    )
+    digest.update(encode([decisive, chosen, environment.is_sandbox]).encode())
+    for resource in resources:
+        lifecycle = resource.lifecycle
+        row = [
+            str(resource.address),
+            resource.fields,
+            resource.external_id,
+            resource.remote_id,
+            [lifecycle.protect, sorted(lifecycle.ignore)],
+            sorted(resource.declares),
+        ]
+        digest.update(encode(row).encode())
+    return digest.hexdigest()
+
+
+def _encode(value: object) -> object:
+    assert isinstance(value, SecretRef), type(value)
+    return value.to_json()

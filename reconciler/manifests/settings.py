@@ -1,0 +1,252 @@
+"""``reconciler.yaml``: what a project says beside its resources (DESIGN section 4)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from reconciler.kinds.schedule import Duration
+from reconciler.kinds.values import Identifier, Text
+from reconciler.manifests import secrets
+from reconciler.model import Grade, SecretRef, Surface
+
+SETTINGS_FILE = "reconciler.yaml"
+EMBEDDED = "embedded"
+"""The default environment: a simulator in this process."""
+
+ArmingModel = Literal["chekt_triggered", "partner_triggered"]
+
+SECRET_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "Where the secret is kept.",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+    "properties": {
+        "env": {"type": "string", "minLength": 1, "description": "Environment variable that holds it."},
+        "file": {"type": "string", "minLength": 1, "description": "File that holds it, relative to DIR."},
+        "keyring": {
+            "type": "string",
+            "pattern": "^[^/]+/.+$",
+            "description": "SERVICE/NAME in the system keyring.",
+        },
+    },
+}
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of ``url`` is this machine."""
+    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def base_url(text: str) -> str:
+    """The root of an API: https, or http on this machine; no credentials, query or trailing slash.
+
+    Raises ValueError with the way out.
+    """
+    split = urlsplit(text)
+    if split.scheme not in ("http", "https") or not split.hostname:
+        raise ValueError('not an absolute URL; write one such as "https://api.chekt.com"')
+    if split.username is not None or split.password is not None or split.query or split.fragment:
+        raise ValueError("a base URL holds no user, query or fragment; write scheme, host and path only")
+    _ = split.port  # raises ValueError where it is not a number
+    if split.scheme == "http" and not is_loopback(text):
+        raise ValueError("plain http is refused except on this machine; write https://")
+    return text.rstrip("/")
+
+
+def _secret(value: object) -> SecretRef:
+    if isinstance(value, SecretRef):
+        return value
+    try:
+        return secrets.reference(value, "")
+    except ValueError as exc:
+        raise PydanticCustomError("secret", "{reason}", {"reason": str(exc)}) from None
+
+
+def _clearing(value: object) -> object:
+    return "null" if value is None else value
+
+
+Secret = Annotated[SecretRef, BeforeValidator(_secret), WithJsonSchema(SECRET_SCHEMA)]
+BaseUrl = Annotated[str, AfterValidator(base_url)]
+Count = Annotated[int, Field(ge=0)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class SettingsModel(BaseModel):
+    """A part of reconciler.yaml. Unknown settings are errors."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
+
+
+class SafetySettings(SettingsModel):
+    """How much one plan may change before it is refused. Caps are per kind."""
+
+    max_delete_percent: Annotated[
+        Percent,
+        Field(description="Deletes and replaces as a share of the owned objects, from 5 owned objects up."),
+    ] = 30
+    max_delete_count: Annotated[Count, Field(description="Deletes and replaces of one kind.")] = 10
+    max_update_percent: Annotated[
+        Percent, Field(description="Updates as a share of the owned objects, from 5 owned objects up.")
+    ] = 50
+
+
+class OwnershipSettings(SettingsModel):
+    """What counts as ours beside what the ledger records."""
+
+    external_id_prefix: Annotated[
+        Text | None,
+        Field(description="Objects whose external id begins with this are ours, ledger or not."),
+    ] = None
+
+
+class RateSettings(SettingsModel):
+    """Request limits in place of the documented ones."""
+
+    per_minute: Annotated[int | None, Field(ge=1, description="Sustained requests a minute.")] = None
+    burst: Annotated[int | None, Field(ge=1, description="Requests that may go out at once.")] = None
+
+
+class TimeoutSettings(SettingsModel):
+    """How long one request may take, in seconds."""
+
+    connect: Annotated[Seconds, Field(description="Seconds to open a connection.")] = 10
+    read: Annotated[Seconds, Field(description="Seconds to wait for an answer.")] = 30
+
+
+class DealerSettings(SettingsModel):
+    """What one dealer needs in this environment."""
+
+    api_key: Annotated[Secret, Field(description="The dealer's API key, as a reference.")]
+
+
+class EnvironmentSpec(SettingsModel):
+    """One account on one host, as written under ``environments``."""
+
+    base_url: Annotated[
+        BaseUrl | None,
+        Field(description="Root of the API. Without one: the simulator in this process (embedded only)."),
+    ] = None
+    surface: Annotated[Surface, Field(description="partner (/partner/v1) or dealer (/ext/v1).")] = "partner"
+    accept: Annotated[
+        Grade, Field(description="Weakest confidence in an endpoint that writes may rely on.")
+    ] = "documented"
+    sandbox: Annotated[
+        bool | None,
+        Field(description="Whether the host is our simulator. Left out: it is when on this machine."),
+    ] = None
+    rate: Annotated[RateSettings, Field(description="Request limits.")] = RateSettings()
+    timeouts: Annotated[TimeoutSettings, Field(description="Time-outs of a request.")] = TimeoutSettings()
+    dialect: Annotated[
+        Literal["live", "page"],
+        Field(description="Shape of dealer-surface answers: as clients see them, or as the pages say."),
+    ] = "live"
+    clear: Annotated[
+        Literal["null", "empty"],
+        BeforeValidator(_clearing),
+        WithJsonSchema({"enum": ["null", "empty", None]}),
+        Field(description="What is sent to clear a field: null or the empty text."),
+    ] = "null"
+    dealers: Annotated[
+        dict[Identifier, DealerSettings], Field(description="By dealer id: what each dealer needs.")
+    ] = {}
+    variables: Annotated[
+        dict[str, Any], Field(description="Template variables; they win over the project's.")
+    ] = {}
+
+
+class EnvironmentSettings(EnvironmentSpec):
+    """The chosen environment, by ``name``, with ``CHEKT_BASE_URL`` applied."""
+
+    name: str
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether writes go to our simulator: as written, else in process or on this machine."""
+        if self.sandbox is not None:
+            return self.sandbox
+        return self.base_url is None or is_loopback(self.base_url)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the simulator runs in this process."""
+        return self.base_url is None
+
+
+class Settings(SettingsModel):
+    """Everything reconciler.yaml may say."""
+
+    version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
+    arming_model: Annotated[
+        ArmingModel,
+        Field(
+            description="Who owns arming state and schedules. One for the whole project: "
+            "CHeKT forbids mixing."
+        ),
+    ] = "chekt_triggered"
+    defaults: Annotated[
+        dict[str, dict[str, Any]],
+        Field(description="By kind: fields that a document of the kind has unless it writes them."),
+    ] = {}
+    safety: Annotated[SafetySettings, Field(description="Limits on what one plan may change.")] = (
+        SafetySettings()
+    )
+    ownership: Annotated[OwnershipSettings, Field(description="Proof of ownership beside the ledger.")] = (
+        OwnershipSettings()
+    )
+    variables: Annotated[dict[str, Any], Field(description="Template variables.")] = {}
+    environments: Annotated[
+        dict[Identifier, EnvironmentSpec | None],
+        Field(description="The accounts this project can be applied to; embedded always exists."),
+    ] = {}
+    endpoints: Annotated[
+        dict[str, dict[str, str]],
+        Field(description='Corrected endpoints: kind, operation, "METHOD /path".'),
+    ] = {}
+    ledger: Annotated[Text, Field(description="SQLite file of the ledger, relative to DIR.")] = (
+        ".reconciler/ledger.db"
+    )
+    plan_lifetime: Annotated[Duration, Field(description='How long a saved plan may be applied: "24h".')] = (
+        "24h"
+    )
+
+    @property
+    def plan_life(self) -> timedelta:
+        """``plan_lifetime`` as a length of time."""
+        unit = {"s": "seconds", "m": "minutes", "h": "hours"}[self.plan_lifetime[-1]]
+        return timedelta(**{unit: int(self.plan_lifetime[:-1])})
+
+    def environment(self, name: str) -> EnvironmentSpec | None:
+        """The environment as written, the built-in one for ``embedded``, None where there is none."""
+        if name == EMBEDDED:
+            return self.environments.get(name) or EnvironmentSpec()
+        return (self.environments[name] or EnvironmentSpec()) if name in self.environments else None
+
+
+def environment_names(settings: Settings) -> list[str]:
+    """The environments one may choose, sorted."""
+    return sorted({*settings.environments, EMBEDDED})
+
+
+def template_variables(
+    settings: Settings, environment: EnvironmentSpec, given: Mapping[str, str]
+) -> dict[str, Any]:
+    """What templates see: the project's variables, the environment's over them, ``--var`` over both."""
+    return {**settings.variables, **environment.variables, **given}
