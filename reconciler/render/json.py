@@ -1,0 +1,174 @@
+"""A plan as canonical JSON, and back: the same plan always gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from reconciler.errors import ConfigError, Problem, StalePlanError
+from reconciler.model import (
+    Action,
+    Address,
+    Change,
+    EndpointUse,
+    FieldChange,
+    JsonObject,
+    JsonValue,
+    Plan,
+    RequestEstimate,
+    Source,
+)
+from reconciler.planning.digest import digest
+from reconciler.redaction import MASK
+from reconciler.render.schema import FORMAT_VERSION, ChangeDocument, PlanDocument
+
+_AGAIN = "Make the plan again: reconciler plan --out FILE."
+
+
+def to_json(plan: Plan) -> str:
+    """``plan`` in the format of DESIGN section 6, indented, keys sorted, ASCII, ending with a newline."""
+    content = _content(plan)
+    content["digest"] = digest(content)
+    return json.dumps(content, sort_keys=True, indent=2, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> Plan:
+    """The plan that ``to_json`` wrote.
+
+    Raises ConfigError for text that is no plan of this version (truncated, foreign, newer), and
+    StalePlanError for a plan whose content was changed after it was written.
+    """
+    content = _parsed(text)
+    version = content.get("format_version")
+    if not isinstance(version, int) or "changes" not in content:
+        raise ConfigError("this is not a plan of the reconciler", hint=_AGAIN)
+    if version != FORMAT_VERSION:
+        raise ConfigError(
+            f"this plan has format version {version}; this reconciler reads version {FORMAT_VERSION}",
+            hint="Apply it with the version that made it, or make the plan again with this one.",
+        )
+    document = _validated(text)
+    written = content.pop("digest")
+    if written != digest(content):
+        raise StalePlanError("the plan was changed after it was written", hint=_AGAIN)
+    return Plan(
+        environment=document.environment,
+        surface=document.surface,
+        created_at=_utc(document.created_at),
+        expires_at=_utc(document.expires_at),
+        config_digest=document.config_digest,
+        changes=tuple(_change(each) for each in document.changes),
+        unmanaged=tuple(Address.parse(each) for each in document.unmanaged),
+        warnings=tuple(document.warnings),
+        requests=RequestEstimate(document.requests.read, document.requests.write, document.requests.seconds),
+        project=document.project,
+        targets=tuple(document.targets),
+        excludes=tuple(document.excludes),
+    )
+
+
+def _parsed(text: str) -> JsonObject:
+    try:
+        content = json.loads(text)
+    except ValueError as exc:
+        raise ConfigError(f"the plan is not JSON or was cut off: {exc}", hint=_AGAIN) from exc
+    if not isinstance(content, dict):
+        raise ConfigError("this is not a plan of the reconciler", hint=_AGAIN)
+    return content
+
+
+def _validated(text: str) -> PlanDocument:
+    try:
+        return PlanDocument.model_validate_json(text)
+    except ValidationError as exc:
+        problems = [
+            Problem(f"{'.'.join(map(str, each['loc'])) or 'plan'}: {each['msg']}") for each in exc.errors()
+        ]
+        raise ConfigError(
+            f"the plan is damaged, at {problems[0].message}", hint=_AGAIN, problems=problems
+        ) from exc
+
+
+def _content(plan: Plan) -> JsonObject:
+    return {
+        "format_version": FORMAT_VERSION,
+        "environment": plan.environment,
+        "surface": plan.surface,
+        "created_at": _instant(plan.created_at),
+        "expires_at": _instant(plan.expires_at),
+        "config_digest": plan.config_digest,
+        "project": plan.project,
+        "targets": list(plan.targets),
+        "excludes": list(plan.excludes),
+        "changes": [_change_content(change) for change in plan.changes],
+        "unmanaged": [str(address) for address in plan.unmanaged],
+        "warnings": list(plan.warnings),
+        "requests": {
+            "read": plan.requests.read,
+            "write": plan.requests.write,
+            "seconds": float(plan.requests.seconds),
+        },
+        "summary": {action.value: plan.count(action) for action in Action},
+    }
+
+
+def _change_content(change: Change) -> JsonObject:
+    endpoints = _endpoints(change.endpoints)
+    return {
+        "address": str(change.address),
+        "kind": change.kind,
+        "action": change.action.value,
+        "fields": [_field_content(field) for field in change.fields],
+        "precondition": change.precondition,
+        "endpoint": endpoints[0] if endpoints else None,
+        "endpoints": endpoints,
+        "reason": change.reason,
+        "source": change.source.to_json() if change.source is not None else None,
+        "steps": list(change.steps),
+    }
+
+
+def _field_content(field: FieldChange) -> JsonObject:
+    """A secret is masked here once more, whatever the plan holds."""
+    before, after = (
+        MASK if field.secret and side is not None else side for side in (field.before, field.after)
+    )
+    return {
+        "path": field.path,
+        "before": before,
+        "after": after,
+        "secret": field.secret,
+        "ignored": field.ignored,
+    }
+
+
+def _endpoints(uses: Sequence[EndpointUse]) -> list[JsonValue]:
+    return [{"method": use.method, "path": use.path, "grade": use.grade} for use in uses]
+
+
+def _change(document: ChangeDocument) -> Change:
+    source = document.source
+    return Change(
+        Address.parse(document.address),
+        document.action,
+        tuple(
+            FieldChange(each.path, each.before, each.after, secret=each.secret, ignored=each.ignored)
+            for each in document.fields
+        ),
+        precondition=document.precondition,
+        endpoints=tuple(EndpointUse(each.method, each.path, each.grade) for each in document.endpoints),
+        reason=document.reason,
+        source=Source(source.file, source.line, source.column) if source is not None else None,
+        steps=tuple(document.steps),
+    )
+
+
+def _instant(moment: datetime) -> str:
+    return _utc(moment).isoformat().replace("+00:00", "Z")
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)

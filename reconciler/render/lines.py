@@ -1,0 +1,109 @@
+"""The lines of a change, shared by the renderings that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.model import GRADES, Action, Change, EndpointUse, FieldChange, JsonValue, Plan
+from reconciler.redaction import MASK
+from reconciler.render.escape import value_text, visible
+
+SYMBOLS: dict[Action, str] = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "-/+",
+    Action.DELETE: "-",
+    Action.ADOPT: "<=",
+    Action.MANUAL: "!",
+}
+
+VERBS: dict[Action, str] = {
+    Action.CREATE: "to create",
+    Action.UPDATE: "to update",
+    Action.REPLACE: "to replace",
+    Action.DELETE: "to delete",
+    Action.ADOPT: "to adopt",
+    Action.MANUAL: "to do by hand",
+}
+
+NO_CHANGES = "No changes. The account is as the manifests say."
+
+_QUIET = GRADES.index("documented")
+"""Endpoints of this grade or better need no remark beside the change."""
+
+
+def headline(change: Change) -> str:
+    """``~ site:acme/hq (sites.yaml:12:3)``, with the reason where there is one."""
+    place = f" ({visible(str(change.source))})" if change.source is not None else ""
+    reason = f": {visible(change.reason)}" if change.reason else ""
+    return f"{SYMBOLS[change.action]:>3} {visible(str(change.address))}{place}{reason}"
+
+
+def field_line(field: FieldChange, action: Action) -> str:
+    """``name: "old" -> "new"``; only the new value where the object is new."""
+    note = " (ignored)" if field.ignored else ""
+    after = _side(field, field.after)
+    if action is Action.CREATE:
+        return f"{visible(field.path)}: {after}{note}"
+    return f"{visible(field.path)}: {_side(field, field.before)} -> {after}{note}"
+
+
+def details(change: Change) -> list[str]:
+    """Everything below the headline, without indentation."""
+    lines = [field_line(field, change.action) for field in change.fields]
+    weakest = change.endpoints[0] if change.endpoints else None
+    if weakest is not None and GRADES.index(weakest.grade) > _QUIET:
+        lines.append(f"through {endpoint_text(weakest)}")
+    lines.extend(f"{number}. {visible(step)}" for number, step in enumerate(change.steps, start=1))
+    return lines
+
+
+def endpoint_text(use: EndpointUse) -> str:
+    """``PATCH /partner/v1/... (inferred)``."""
+    return f"{visible(use.method)} {visible(use.path)} ({use.grade})"
+
+
+def summary(plan: Plan) -> str:
+    """``Plan: 1 to create, 2 to update.``, in the order of the actions."""
+    counts = [f"{plan.count(action)} {VERBS[action]}" for action in Action if plan.count(action)]
+    return f"Plan: {', '.join(counts)}." if counts else NO_CHANGES
+
+
+def cost(plan: Plan) -> str:
+    """The predicted requests and time."""
+    requests = plan.requests
+    return (
+        f"Requests: {requests.read} to read, {requests.write} to write, {duration(requests.seconds)} "
+        "at the rate budget."
+    )
+
+
+def weakest(changes: Iterable[Change]) -> EndpointUse | None:
+    """The endpoint of lowest grade that ``changes`` rely on."""
+    used = [change.endpoints[0] for change in changes if change.endpoints]
+    return max(used, key=lambda use: (GRADES.index(use.grade), use.path, use.method), default=None)
+
+
+def scope_line(plan: Plan) -> str | None:
+    """What the plan was limited to, None when it was not."""
+    parts = []
+    if plan.targets:
+        parts.append(f"only {', '.join(map(visible, plan.targets))}")
+    if plan.excludes:
+        parts.append(f"without {', '.join(map(visible, plan.excludes))}")
+    return f"Limited: {'; '.join(parts)}." if parts else None
+
+
+def duration(seconds: float) -> str:
+    """``under a second``, ``42 s``, ``3 min``, ``2 h 5 min``: rounded up."""
+    whole = int(-(-seconds // 1))
+    if seconds < 1:
+        return "under a second"
+    if whole < 60:
+        return f"{whole} s"
+    minutes = -(-whole // 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _side(field: FieldChange, value: JsonValue) -> str:
+    return MASK if field.secret and value is not None else value_text(value)
