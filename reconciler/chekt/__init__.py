@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reconciler.chekt.connection import (
+    DOCUMENTED_RATES,
     Assertion,
     ClientSecret,
     Connection,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.redaction import Redactor
 
 __all__ = [
+    "DOCUMENTED_RATES",
     "Assertion",
     "ClientSecret",
     "Connection",

@@ -75,13 +75,15 @@ class Accounts:
     def _account(self, flow: httpx.Auth, credential: str) -> Account:
         connection = self._connection
         host = urlsplit(connection.base_url).netloc.lower()
+        documented = DOCUMENTED_RATES[connection.surface]
+        rate = connection.rate or documented
         return Account(
             flow,
             budget.Budget(
-                connection.rate or DOCUMENTED_RATES[connection.surface],
+                rate,
                 budget.store(connection.state_dir, host, credential),
                 clock=self._clock,
                 sleep=self._sleep,
-                ceiling=connection.rate is not None,
+                ceiling=rate.per_minute < documented.per_minute,
             ),
         )

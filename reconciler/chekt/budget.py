@@ -114,8 +114,8 @@ def _load(file: Path) -> Bucket | None:
 class Budget:
     """Spends the tokens of one bucket.
 
-    ``rate``: the documented figures, or the user's; ``ceiling``: the server may lower them but not
-    raise them, since the user set them. ``clock`` is Unix seconds.
+    ``ceiling``: the server may lower ``rate`` but not raise it, since the user chose it. ``clock``: Unix
+    seconds.
     """
 
     def __init__(

@@ -69,10 +69,11 @@ class Connection:
 
     ``dialect``: the form in which the dealer surface takes commands and announces pages: what live
     clients see, or what the documentation pages show. ``clear``: how a field is emptied on the wire;
-    nobody knows which one CHeKT wants (chekt-api/README.md section 12.5). ``rate``: a ceiling of the
-    user's; None follows the documented figures. Time-outs are in seconds. ``state_dir``: folder of the
-    shared rate budget, None to keep it in memory. ``debug`` receives one redacted line a request.
-    ``page_sizes``: lengths at which a bare array may be a cut list (see ``paging``).
+    nobody knows which one CHeKT wants (chekt-api/README.md section 12.5). ``rate``: None for the
+    documented figures; the server's word moves it, but never above a lower figure of the user's.
+    Time-outs are in seconds. ``state_dir``: folder of the shared rate budget, None to keep it in
+    memory. ``debug`` receives one redacted line a request. ``page_sizes``: lengths at which a bare
+    array may be a cut list (see ``paging``).
     """
 
     base_url: str
@@ -130,8 +131,10 @@ def check_url(url: str, name: str) -> str:
 def is_loopback(host: str) -> bool:
     """Whether ``host`` can only be this machine."""
     octets = host.split(".")
-    return host in _LOOPBACK or (
-        len(octets) == 4 and octets[0] == "127" and all(part.isdecimal() for part in octets)
+    return (
+        host in _LOOPBACK
+        or host.endswith(".localhost")
+        or (len(octets) == 4 and octets[0] == "127" and all(part.isdecimal() for part in octets))
     )
 
 

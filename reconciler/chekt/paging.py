@@ -87,7 +87,7 @@ def read_all(listing: Listing, fetch: Fetch) -> list[Object]:
 
 def _objects(listing: Listing, answer: Answer) -> list[Object]:
     """The objects of one response, out of any envelope of chekt-api/README.md section 3.2."""
-    array = _array(answer.body, listing.names)
+    array = wire.array(answer.body, listing.names)
     if array is None:
         what = f"expected an array, or one under data or {listing.names[0]}, received {_shape(answer.body)}"
         raise listing.unexpected(answer.endpoint, answer.status, what)
@@ -97,19 +97,6 @@ def _objects(listing: Listing, answer: Answer) -> list[Object]:
             answer.endpoint, answer.status, "expected objects in the list, received other values"
         )
     return objects
-
-
-def _array(body: JsonValue, names: tuple[str, ...]) -> Sequence[JsonValue] | None:
-    if wire.is_array(body):
-        return body
-    if not wire.is_object(body):
-        return None
-    for name in (*names, "data"):
-        inner = body.get(name)
-        if wire.is_array(inner):
-            return inner
-    inner = body.get("data")
-    return _array(inner, names) if wire.is_object(inner) else None
 
 
 def _shape(body: JsonValue) -> str:

@@ -46,7 +46,10 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One API call. ``idempotency_key`` marks a write; ``body`` is JSON, None for no body at all."""
+    """One API call. ``idempotency_key`` marks a write; ``body`` is JSON, None for no body at all.
+
+    ``once``: not to be tried again, since it would come too late.
+    """
 
     method: str
     path: str
@@ -54,6 +57,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: JsonValue = None
     idempotency_key: str | None = None
+    once: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -132,7 +136,7 @@ class Transport:
             if wait is None:
                 wait = _BACKOFF[min(attempt, len(_BACKOFF) - 1)]
                 wait *= 1.0 + _JITTER_SHARE * self._runtime.jitter()
-            if attempt == RETRIES or wait > _LONGEST_WAIT:
+            if call.once or attempt == RETRIES or wait > _LONGEST_WAIT:
                 raise outcome.error
             self._log(call, f"{outcome.error.message}; again in {wait:.1f} s")
             self._runtime.sleep(wait)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -93,7 +93,7 @@ def server_error(response: httpx.Response, redactor: Redactor) -> ServerError:
         return ServerError(_raw_text(response, redactor))
 
     def shown(value: JsonValue) -> str | None:
-        return None if value is None else printable(_text(value), redactor)
+        return None if value is None else printable(text(value), redactor)
 
     message, code, field, request_id = map(shown, found)
     return ServerError(message or "no reason given", code, field, request_id)
@@ -108,7 +108,7 @@ def _from_body(body: JsonValue) -> tuple[JsonValue, JsonValue, JsonValue, JsonVa
     if is_object(error):
         message = error.get("message") or error.get("detail") or error.get("code")
         if error.get("message") and error.get("detail"):
-            message = f"{_text(error['message'])} ({_text(error['detail'])})"
+            message = f"{text(error['message'])} ({text(error['detail'])})"
         return message, error.get("code"), error.get("field"), error.get("request_id") or request_id
     details = body.get("details")
     field = details.get("field") if is_object(details) else None
@@ -120,7 +120,8 @@ def _from_body(body: JsonValue) -> tuple[JsonValue, JsonValue, JsonValue, JsonVa
     return None
 
 
-def _text(value: JsonValue) -> str:
+def text(value: JsonValue) -> str:
+    """``value`` as text: itself where it is text, else its JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -135,7 +136,7 @@ def _raw_text(response: httpx.Response, redactor: Redactor) -> str:
     return printable(text, redactor)
 
 
-def single(body: JsonValue, names: Iterable[str]) -> Mapping[str, JsonValue] | None:
+def single(body: JsonValue, names: tuple[str, ...]) -> Mapping[str, JsonValue] | None:
     """The one object in ``body``: bare, under ``data``, or under one of ``names``; None if there is none."""
     if not is_object(body):
         return None
@@ -147,6 +148,20 @@ def single(body: JsonValue, names: Iterable[str]) -> Mapping[str, JsonValue] | N
         if is_object(named) and len(body) <= 2:
             return named
     return body
+
+
+def array(body: JsonValue, names: tuple[str, ...]) -> Sequence[JsonValue] | None:
+    """The list in ``body``: bare, under ``data``, or under one of ``names``; None if there is none."""
+    if is_array(body):
+        return body
+    if not is_object(body):
+        return None
+    for name in (*names, "data"):
+        inner = body.get(name)
+        if is_array(inner):
+            return inner
+    inner = body.get("data")
+    return array(inner, names) if is_object(inner) else None
 
 
 def text_id(value: JsonValue) -> str | None:

@@ -1,0 +1,229 @@
+"""The rate budget: never more than allowed, hardly less, for any number of processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.chekt import ClientSecret, Rate
+from reconciler.chekt.budget import Budget, FileStore, MemoryStore, store
+from tests.chekt.conftest import SECRET, TOKEN_URL, Clock, Lab, always
+
+PARTNER = Rate(per_minute=5000, burst=500)
+
+
+def budget(clock: Clock, rate: Rate = PARTNER, *, ceiling: bool = False) -> Budget:
+    return Budget(rate, MemoryStore(), clock=clock, sleep=clock.sleep, ceiling=ceiling)
+
+
+class Server:
+    """The limit as the documents describe it: a full bucket of ``burst``, refilled at the sustained rate."""
+
+    def __init__(self, rate: Rate, clock: Clock) -> None:
+        self.rate, self.clock = rate, clock
+        self.tokens, self.at, self.refused = float(rate.burst), clock.now, 0
+
+    def take(self) -> None:
+        gained = (self.clock.now - self.at) * self.rate.per_minute / 60
+        self.tokens, self.at = min(self.rate.burst, self.tokens + gained), self.clock.now
+        if self.tokens < 1:
+            self.refused += 1
+        self.tokens -= 1
+
+
+@pytest.mark.parametrize("rate", [PARTNER, Rate(1000, 100), Rate(60, 5), Rate(600, 30)])
+def test_at_least_97_percent_of_the_allowed_rate_and_never_refused(rate: Rate) -> None:
+    clock = Clock()
+    spender, server = budget(clock, rate), Server(rate, clock)
+    end = clock.now + 600
+    sent = 0
+    while clock.now < end:
+        spender.take()
+        server.take()
+        sent += 1
+    allowed = rate.burst + 10 * rate.per_minute
+    assert server.refused == 0
+    assert 0.97 * allowed <= sent <= allowed
+
+
+@given(
+    pauses=st.lists(st.floats(0, 20), max_size=60), burst=st.integers(1, 50), a_minute=st.integers(1, 6000)
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_pauses_the_server_never_refuses(pauses: list[float], burst: int, a_minute: int) -> None:
+    clock = Clock()
+    rate = Rate(a_minute, burst)
+    spender, server = budget(clock, rate), Server(rate, clock)
+    for pause in pauses:
+        clock.now += pause
+        spender.take()
+        server.take()
+    assert server.refused == 0
+
+
+def test_a_full_bucket_makes_nobody_wait() -> None:
+    clock = Clock()
+    spender = budget(clock)
+    assert [spender.take() for _ in range(480)] == [0.0] * 480
+    assert spender.take() > 0
+
+
+def test_the_servers_limit_moves_the_refill() -> None:
+    clock = Clock()
+    spender = budget(clock)
+    spender.heed({"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0"})
+    assert spender.take() == pytest.approx(1.0, rel=0.02)
+    spender.heed({"X-RateLimit-Limit": "600"})
+    assert spender.take() == pytest.approx(0.1, rel=0.02)
+
+
+def test_the_server_may_lower_but_not_raise_what_the_user_chose() -> None:
+    clock = Clock()
+    spender = budget(clock, Rate(60, 5), ceiling=True)
+    spender.heed({"X-RateLimit-Limit": "6000", "X-RateLimit-Remaining": "0"})
+    assert spender.take() == pytest.approx(1.0, rel=0.02)
+
+
+def test_tokens_never_exceed_what_the_server_says_remains() -> None:
+    clock = Clock()
+    spender = budget(clock)
+    spender.heed({"X-RateLimit-Remaining": "2"})
+    assert [spender.take() > 0 for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize("value", ["", "many", "-1", "1e999", "nan"])
+def test_unreadable_rate_headers_are_no_reason_to_stop(value: str) -> None:
+    clock = Clock()
+    spender = budget(clock)
+    spender.heed({"X-RateLimit-Limit": value})
+    assert spender.take() == 0.0
+
+
+def test_after_a_429_nothing_leaves_until_it_is_over_and_then_evenly() -> None:
+    clock = Clock()
+    spender = budget(clock)
+    spender.refuse(10)
+    start = clock.now
+    times = []
+    for _ in range(5):
+        spender.take()
+        times.append(clock.now - start)
+    assert times[0] == pytest.approx(10, abs=0.05)
+    assert times[4] == pytest.approx(10 + 5 * 60 / 5000, abs=0.05)
+
+
+def test_who_waits_when_a_429_comes_waits_for_its_end() -> None:
+    clock = Clock()
+    shared = MemoryStore()
+    rate = Rate(60, 1)
+
+    def sleep(seconds: float) -> None:
+        if not clock.slept:
+            other.refuse(30)
+        clock.sleep(seconds)
+
+    other = Budget(rate, shared, clock=clock, sleep=clock.sleep)
+    spender = Budget(rate, shared, clock=clock, sleep=sleep)
+    spender.take()
+    assert spender.take() >= 30
+
+
+@pytest.mark.parametrize("step", [-86_400.0, -3.0, 86_400.0])
+def test_a_clock_that_steps_neither_blocks_nor_opens_the_gate(step: float) -> None:
+    clock = Clock()
+    spender = budget(clock, Rate(60, 5))
+    for _ in range(5):
+        spender.take()
+    clock.now += step
+    assert sum(spender.take() for _ in range(20)) <= 21
+    assert sum(spender.take() for _ in range(10)) >= 9
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1, 2]", b"\xff\x00", b"[2, 1, 1, null, 0]", b'[1,"x",1,null,0]']
+)
+def test_a_damaged_file_is_replaced(tmp_path: Path, content: bytes) -> None:
+    clock = Clock()
+    file = tmp_path / "budget.json"
+    file.write_bytes(content)
+    spender = Budget(PARTNER, FileStore(file), clock=clock, sleep=clock.sleep)
+    assert spender.take() == 0.0
+    again = Budget(PARTNER, FileStore(file), clock=clock, sleep=clock.sleep)
+    again.heed({"X-RateLimit-Remaining": "0"})
+    assert spender.take() > 0.0
+
+
+@pytest.mark.parametrize("content", ["[1, -1e18, 1790000000.0, null, 0]", "[1, 5, 1e18, null, 1e18]"])
+def test_an_absurd_file_does_not_block_for_ever(tmp_path: Path, content: str) -> None:
+    clock = Clock()
+    (tmp_path / "b").write_text(content)
+    assert Budget(PARTNER, FileStore(tmp_path / "b"), clock=clock, sleep=clock.sleep).take() < 1
+
+
+def test_the_files_are_private_and_name_no_credential(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "reconciler"
+    Budget(PARTNER, store(folder, "api.example.com", SECRET), clock=Clock(), sleep=Clock().sleep).take()
+    (file,) = folder.glob("*.json")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert SECRET not in file.name + file.read_text()
+
+
+def test_hosts_and_credentials_have_buckets_of_their_own(tmp_path: Path) -> None:
+    for host, credential in (("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")):
+        store(tmp_path, host, credential)
+    assert len(list(tmp_path.glob("*.json"))) == 3
+
+
+def test_threads_do_not_overspend(tmp_path: Path) -> None:
+    clock = Clock()
+    waits: list[float] = []
+    spender = Budget(Rate(60, 10), FileStore(tmp_path / "b"), clock=clock, sleep=waits.append)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: spender.take(), range(30)))
+    assert len(waits) == 30 - 9
+
+
+def _spend(folder: str, seconds: float) -> int:
+    spender = Budget(
+        Rate(6000, 50), store(Path(folder), "api.example.com", "key"), clock=time.time, sleep=time.sleep
+    )
+    end, sent = time.time() + seconds, 0
+    while time.time() < end:
+        spender.take()
+        sent += 1
+    return sent
+
+
+def test_processes_share_one_bucket(tmp_path: Path) -> None:
+    seconds = 1.0
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        started = time.time()
+        sent = sum(pool.starmap(_spend, [(str(tmp_path), seconds)] * 2))
+        took = time.time() - started
+    assert sent <= 50 + took * 100
+    assert sent >= 50 + 0.5 * seconds * 100
+
+
+def test_a_429_of_one_request_holds_back_the_next(lab: Lab) -> None:
+    answers = iter([httpx.Response(429, headers={"Retry-After": "5"}), *[httpx.Response(200, json=[])] * 2])
+    with lab.client(lambda _request: next(answers)) as client:
+        client.list("site", ("5",))
+        client.list("site", ("5",))
+    assert lab.clock.slept[0] == 5.0
+    assert sum(lab.clock.slept) == pytest.approx(5.0, abs=0.1)
+
+
+def test_the_partner_surface_has_one_budget_a_client_id(lab: Lab, tmp_path: Path) -> None:
+    for client_id in ("a", "b", "a"):
+        credentials = ClientSecret(TOKEN_URL, "aud", client_id, SECRET)
+        with lab.client(always(200, json=[]), credentials=credentials, state_dir=tmp_path) as client:
+            client.list("site", ("5",))
+    assert len(list(tmp_path.glob("*.json"))) == 2
