@@ -1,1 +1,33 @@
 """Engine: read the account, execute a plan, verify it."""
+
+from reconciler.engine.events import (
+    Event,
+    IntentRecovered,
+    ReadProgress,
+    StepFinished,
+    StepStarted,
+    ValueReplaced,
+)
+from reconciler.engine.execute import execute
+from reconciler.engine.fetch import fetch
+from reconciler.engine.journal import Journal
+from reconciler.engine.recover import Recovery, recover
+from reconciler.engine.verify import touched, verify
+from reconciler.engine.writers import DryRunWriter
+
+__all__ = [
+    "DryRunWriter",
+    "Event",
+    "IntentRecovered",
+    "Journal",
+    "ReadProgress",
+    "Recovery",
+    "StepFinished",
+    "StepStarted",
+    "ValueReplaced",
+    "execute",
+    "fetch",
+    "recover",
+    "touched",
+    "verify",
+]

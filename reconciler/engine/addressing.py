@@ -1,0 +1,177 @@
+"""Which address a live object has: by proof, never by guess.
+
+In this order: the ledger's (same collection and remote id), the manifest that names the remote id, the
+manifest with the external id, the only manifest with the same identifying fields where the object has
+no external id, else an address made from what the object calls itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import quote
+
+from reconciler.errors import PlanError, Problem
+from reconciler.kinds.surfaces import Surfaces
+from reconciler.kinds.values import identifier
+from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Resource
+from reconciler.planning.digest import canonical
+from reconciler.planning.scope import parent_of
+
+_Name = TypeVar("_Name")
+
+
+def collection_of(address: Address) -> Collection:
+    """The collection that ``address`` belongs to."""
+    return Collection(address.kind, parent_of(address))
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the manifests and the ledger say of one collection."""
+
+    by_row: dict[str, Owned] = field(default_factory=dict)
+    by_remote_id: dict[str, Address] = field(default_factory=dict)
+    by_external_id: dict[str, Address] = field(default_factory=dict)
+    resources: list[Resource] = field(default_factory=list)
+    taken: set[Address] = field(default_factory=set)
+
+
+class Addressing:
+    """Gives addresses to the live objects of one reading, a whole collection at a time."""
+
+    def __init__(
+        self, desired: Sequence[Resource], owned: Mapping[Address, Owned], surfaces: Surfaces
+    ) -> None:
+        self._surfaces = surfaces
+        self._known: dict[Collection, _Known] = defaultdict(_Known)
+        for row in owned.values():
+            known = self._known[collection_of(row.address)]
+            known.taken.add(row.address)
+            if row.remote_id is not None:
+                known.by_row[row.remote_id] = row
+        for resource in desired:
+            known = self._known[collection_of(resource.address)]
+            known.taken.add(resource.address)
+            known.resources.append(resource)
+            known.by_external_id[resource.external_id] = resource.address
+            if resource.remote_id is not None:
+                known.by_remote_id[resource.remote_id] = resource.address
+
+    def assign(self, collection: Collection, objects: Iterable[LiveObject]) -> dict[Address, LiveObject]:
+        """``objects``, all those of ``collection``, by address.
+
+        Raises PlanError, naming the remote ids, where two of them claim one address.
+        """
+        known = self._known.get(collection) or _Known()
+        claims: dict[Address, list[LiveObject]] = defaultdict(list)
+        unclaimed: list[LiveObject] = []
+        for live in sorted(objects, key=lambda live: live.remote_id):
+            address = _proven(known, live)
+            if address is None:
+                unclaimed.append(live)
+            else:
+                claims[address].append(live)
+        _refuse_duplicates(claims)
+        found = {address: lives[0] for address, lives in claims.items()}
+        matched = self._by_identifying_fields(collection.kind, known, unclaimed, found)
+        strangers = [live for live in unclaimed if live.remote_id not in matched]
+        found.update((matched[live.remote_id], live) for live in unclaimed if live.remote_id in matched)
+        return found | _derived(collection, strangers, known.taken)
+
+    def _by_identifying_fields(
+        self,
+        kind: str,
+        known: _Known,
+        lives: Sequence[LiveObject],
+        found: Mapping[Address, LiveObject],
+    ) -> dict[str, Address]:
+        """Remote id -> address, where exactly one manifest and one object share the fields."""
+        binding = self._surfaces.binding(kind)
+        if binding is None or not binding.match_by:
+            return {}
+        wanted = _sole(
+            (_identity(binding.match_by, resource.fields), resource.address)
+            for resource in known.resources
+            if resource.address not in found and resource.remote_id is None
+        )
+        present = _sole(
+            (_identity(binding.match_by, live.fields), live.remote_id)
+            for live in lives
+            if live.external_id is None
+        )
+        return {remote_id: wanted[key] for key, remote_id in present.items() if key in wanted}
+
+
+def _proven(known: _Known, live: LiveObject) -> Address | None:
+    row = known.by_row.get(live.remote_id)
+    # A remote id under which another external id appears is another object: it is not ours.
+    if row is not None and (live.external_id is None or row.external_id in (None, live.external_id)):
+        return row.address
+    if live.remote_id in known.by_remote_id:
+        return known.by_remote_id[live.remote_id]
+    return None if live.external_id is None else known.by_external_id.get(live.external_id)
+
+
+def _identity(names: Sequence[str], fields: Mapping[str, object]) -> str | None:
+    """The identifying fields as one text; None where one of them is not set."""
+    values: list[JsonValue] = []
+    for name in names:
+        value = fields.get(name)
+        if not isinstance(value, (str, int)):
+            return None
+        values.append(value)
+    return canonical(values)
+
+
+def _sole(pairs: Iterable[tuple[str | None, _Name]]) -> dict[str, _Name]:
+    """The pairs whose key is set and occurs once."""
+    listed = [(key, name) for key, name in pairs if key is not None]
+    counts = Counter(key for key, _ in listed)
+    return {key: name for key, name in listed if counts[key] == 1}
+
+
+def _refuse_duplicates(claims: Mapping[Address, Sequence[LiveObject]]) -> None:
+    problems = []
+    for address, lives in sorted(claims.items()):
+        if len(lives) > 1:
+            ids = " and ".join(live.remote_id for live in lives)
+            problems.append(
+                Problem(
+                    f"{address} exists {len(lives)} times in the account, with the ids {ids}",
+                    hint="Delete the one that is wrong in the portal, or give it another external id.",
+                    address=address,
+                )
+            )
+    if problems:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more such resources)" if len(problems) > 1 else ""
+        raise PlanError(first.message + more, hint=first.hint, address=first.address, problems=problems)
+
+
+def _derived(
+    collection: Collection, strangers: Sequence[LiveObject], taken: set[Address]
+) -> dict[Address, LiveObject]:
+    """Addresses for objects that neither manifests nor ledger know; never one of theirs."""
+    parents = collection.parent.path if collection.parent is not None else ()
+    counts = Counter(live.external_id for live in strangers)
+    found: dict[Address, LiveObject] = {}
+    for live in strangers:
+        address = None
+        if live.external_id is not None and counts[live.external_id] == 1 and _is_id(live.external_id):
+            address = Address(collection.kind, (*parents, live.external_id))
+        name = quote(live.remote_id, safe="-_.")
+        while address is None or address in taken or address in found:
+            name = f"#{name}"
+            address = Address(collection.kind, (*parents, name))
+        found[address] = live
+    return found
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return identifier(text) == text
+    except ValueError:
+        return False
