@@ -83,20 +83,19 @@ class Timeline:
         self._stretches: dict[int, _Stretch] = {}
         self._endings: dict[str, str] = {}
 
-    def at(self, instant: dt.datetime) -> tuple[State, str]:
+    def at(self, instant: dt.datetime, overrides: Sequence[Override] = ()) -> tuple[State, str]:
         """State and reason at ``instant`` (aware). Raises ConfigError outside 1970 to 2099."""
-        return self.at_second(_second(instant))
+        _covered(instant)
+        return self._effective(instant, overrides)
 
-    def at_second(self, second: int) -> tuple[State, str]:
-        """State and reason at an instant, in seconds since 1970 UTC."""
+    def _at_second(self, second: int) -> tuple[State, str]:
         stretch = self._stretch(second // _STRETCH)
         index = bisect_right(stretch.at, second) - 1
         return stretch.states[index], stretch.reasons[index]
 
     def decide(self, instant: dt.datetime, overrides: Sequence[Override] = ()) -> Decision:
         """State, reason and end of the state at ``instant`` (aware), under the target's ``overrides``."""
-        _covered(instant)
-        state, reason = self._effective(instant, overrides)
+        state, reason = self.at(instant, overrides)
         return Decision(state, reason, self._next_change(instant, state, overrides))
 
     def transitions(
@@ -149,7 +148,7 @@ class Timeline:
         """What holds just before ``begin``, then every moment in ``[begin, end)``; seconds since 1970."""
         if begin >= end:
             return
-        yield (begin - 1, *self.at_second(begin - 1))
+        yield (begin - 1, *self._at_second(begin - 1))
         for index in range(begin // _STRETCH, (end - 1) // _STRETCH + 1):
             stretch = self._stretch(index)
             low, high = bisect_left(stretch.at, begin), bisect_left(stretch.at, end)
@@ -166,7 +165,7 @@ class Timeline:
         override = orders.active(overrides, instant)
         if override:
             return override.state, orders.reason(override)
-        return self.at_second((instant - _EPOCH) // _SECOND)
+        return self._at_second((instant - _EPOCH) // _SECOND)
 
     def _next_change(
         self, instant: dt.datetime, state: State, overrides: Sequence[Override]

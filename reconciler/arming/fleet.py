@@ -1,0 +1,108 @@
+"""Many targets at once: the work is done once a distinct schedule and zone, not once a site."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+from reconciler.arming.project import Target, TargetKey
+from reconciler.arming.spec import Override
+from reconciler.arming.states import State
+from reconciler.arming.timeline import Decision, Timeline, Transition, timeline
+
+Overrides = Mapping[TargetKey, Sequence[Override]]
+
+NO_OVERRIDES: Overrides = {}
+
+
+class TargetTransition(NamedTuple):
+    """A real change of state of one target."""
+
+    target: Target
+    transition: Transition
+
+
+class Fleet:
+    """Targets, grouped by the timeline they share. Answers are in the order of ``targets``.
+
+    ``targets`` are kept in the order of output: by address, then partition.
+    """
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.targets = tuple(sorted(targets, key=lambda target: target.key.order))
+        self.timelines: list[Timeline] = []
+        self._members: list[list[int]] = []
+        self._group: list[int] = []
+        known: dict[tuple[int, int, str], int] = {}
+        for index, target in enumerate(self.targets):
+            # Targets share their schedule and calendars as objects; comparing those first is quick.
+            shared = (id(target.schedule), id(target.calendars), target.zone)
+            if shared not in known:
+                known[shared] = self._group_of(timeline(target.schedule, target.calendars, target.zone))
+            self._group.append(known[shared])
+            self._members[known[shared]].append(index)
+        self._index = {target.key: index for index, target in enumerate(self.targets)}
+
+    def _group_of(self, line: Timeline) -> int:
+        if line not in self.timelines:
+            self.timelines.append(line)
+            self._members.append([])
+        return self.timelines.index(line)
+
+    def holding(self, instant: dt.datetime, overrides: Overrides = NO_OVERRIDES) -> list[tuple[State, str]]:
+        """State and reason of every target at ``instant`` (aware)."""
+        of_group = [line.at(instant) for line in self.timelines]
+        found = [of_group[group] for group in self._group]
+        for index, line, orders in self._apart(overrides):
+            found[index] = line.at(instant, orders)
+        return found
+
+    def decisions(self, instant: dt.datetime, overrides: Overrides = NO_OVERRIDES) -> list[Decision]:
+        """State, reason and end of the state of every target at ``instant`` (aware)."""
+        of_group = [line.decide(instant) for line in self.timelines]
+        found = [of_group[group] for group in self._group]
+        for index, line, orders in self._apart(overrides):
+            found[index] = line.decide(instant, orders)
+        return found
+
+    def _apart(self, overrides: Overrides) -> list[tuple[int, Timeline, Sequence[Override]]]:
+        """The targets with overrides of their own."""
+        known = [
+            (self._index[key], orders) for key, orders in overrides.items() if orders and key in self._index
+        ]
+        return [(index, self.timelines[self._group[index]], orders) for index, orders in known]
+
+    def transitions(
+        self, start: dt.datetime, end: dt.datetime, overrides: Overrides = NO_OVERRIDES
+    ) -> Iterator[TargetTransition]:
+        """The real changes in ``start <= at < end``, ascending by instant, then target, then partition."""
+        apart = self._apart(overrides)
+        alone = {index for index, _, _ in apart}
+        changes: list[tuple[dt.datetime, Sequence[int], Transition]] = []
+        for line, members in zip(self.timelines, self._members, strict=True):
+            shared = [index for index in members if index not in alone] if alone else members
+            changes += [(change.at, shared, change) for change in line.transitions(start, end)]
+        for index, line, orders in apart:
+            changes += [(change.at, (index,), change) for change in line.transitions(start, end, orders)]
+        changes.sort(key=itemgetter(0))
+        return self._spread(changes)
+
+    def _spread(
+        self, changes: Sequence[tuple[dt.datetime, Sequence[int], Transition]]
+    ) -> Iterator[TargetTransition]:
+        targets = self.targets
+        begin = 0
+        while begin < len(changes):
+            end = begin + 1
+            while end < len(changes) and changes[end][0] == changes[begin][0]:
+                end += 1
+            if end == begin + 1:
+                _, members, change = changes[begin]
+                yield from (TargetTransition(targets[index], change) for index in members)
+            else:
+                together = [(index, change) for _, members, change in changes[begin:end] for index in members]
+                together.sort(key=itemgetter(0))
+                yield from (TargetTransition(targets[index], change) for index, change in together)
+            begin = end
