@@ -1,12 +1,17 @@
-"""Checks of schedules that need their calendars: windows that overlap and disagree."""
+"""Checks of schedules together with the calendars they name: windows that overlap and disagree."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
+from reconciler.arming.check import check_schedule
 from reconciler.errors import Problem
+from reconciler.manifests import explain
+from reconciler.manifests.checks import address
 from reconciler.manifests.documents import Draft
+from reconciler.model import JsonObject
 
 
 @dataclass(slots=True)
@@ -18,6 +23,32 @@ class ScheduleFindings:
 
 
 def check_schedules(drafts: Iterable[Draft]) -> ScheduleFindings:
-    """Check every schedule together with the calendars it names."""
-    _ = drafts
-    return ScheduleFindings()
+    """Check every schedule whose own fields are right, after references became addresses."""
+    found = ScheduleFindings()
+    schedules: list[Draft] = []
+    calendars: dict[str, JsonObject] = {}
+    for draft in drafts:
+        if draft.path is None or not draft.fields:
+            continue
+        if draft.kind.name == "calendar":
+            calendars[draft.id] = cast("JsonObject", draft.fields)
+        elif draft.kind.name == "schedule":
+            schedules.append(draft)
+    for draft in schedules:
+        _check(draft, calendars, found)
+    found.warnings.sort()
+    return found
+
+
+def _check(draft: Draft, calendars: dict[str, JsonObject], found: ScheduleFindings) -> None:
+    for finding in check_schedule(cast("JsonObject", draft.fields), calendars):
+        source = explain.place(draft.table, finding.path)
+        message = f"{explain.dotted(finding.path)}: {finding.message}"
+        if finding.other is not None:
+            other = explain.place(draft.table, finding.other)
+            message = f"{message}; the other one, {explain.dotted(finding.other)}, stands at {other}"
+        hint = f"{finding.hint[:1].upper()}{finding.hint[1:]}."
+        if finding.severity == "error":
+            found.problems.append(Problem(message, source, hint, address(draft)))
+        else:
+            found.warnings.append(f"{source}: {address(draft)}: {message}. {hint}")
