@@ -68,7 +68,7 @@ class Declared:
         if binding is None:
             self._by_hand(kind, resource)
             return
-        parent = parent_of(resource.address)
+        parent = parent_of(resource.address) if self._going else None
         if parent in self._going:
             self._problem(
                 self.impossible,
@@ -263,7 +263,7 @@ class Declared:
         self.changes.append(replace(change, endpoints=self._calls.uses(kind.name, Action.REPLACE, sent)))
 
     def _why_replace(self, kind: Kind, resource: Resource, live: LiveObject) -> str:
-        parent = parent_of(resource.address)
+        parent = parent_of(resource.address) if self._replaced else None
         if parent is not None and parent in self._replaced:
             return f"{parent} is replaced"
         fixed = replacement_reasons(kind, resource, live, self._row(resource))

@@ -7,10 +7,13 @@ import json
 
 from reconciler.model import Address, JsonValue, LiveObject, Operation
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+"""Made once: making one a call costs more than the encoding."""
+
 
 def canonical(value: JsonValue) -> str:
     """``value`` as JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(value: JsonValue) -> str:

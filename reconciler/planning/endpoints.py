@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from reconciler.errors import Problem
-from reconciler.kinds.kind import Endpoint
+from reconciler.kinds.kind import Endpoint, Part
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import GRADES, Action, Address, Change, EndpointUse, Grade, Operation
 from reconciler.planning.scope import parent_of
@@ -36,6 +36,7 @@ class Calls:
     def __init__(self, surfaces: Surfaces) -> None:
         self._surfaces = surfaces
         self._known: dict[_Need, tuple[Endpoint, ...] | None] = {}
+        self._parted: dict[str, tuple[tuple[Part, ...], frozenset[str]]] = {}
         self._uses: dict[_Need, tuple[EndpointUse, ...]] = {}
 
     def possible(self, kind: str, action: Action, paths: Iterable[str]) -> bool:
@@ -56,24 +57,36 @@ class Calls:
     def requests(self, changes: Iterable[Change]) -> int:
         """How many requests will write ``changes``: a bulk endpoint takes one a parent."""
         single = 0
-        bulk: set[tuple[Address | None, str, str, str]] = set()
+        bulk: set[tuple[Address | None, str, EndpointUse]] = set()
+        several = {
+            (name, endpoint.method, endpoint.path)
+            for name, binding in self._surfaces.bindings.items()
+            for endpoint in (binding.create, binding.update, binding.delete)
+            if endpoint is not None and endpoint.bulk
+        }
         for change in changes:
-            if change.action is Action.MANUAL:
-                continue
-            paths = [each.path for each in change.applied_fields()]
-            for endpoint in self._endpoints(self._need(change.kind, change.action, paths)) or ():
-                if endpoint.bulk:
-                    bulk.add((parent_of(change.address), change.kind, endpoint.method, endpoint.path))
+            for use in change.endpoints:
+                if (change.address.kind, use.method, use.path) in several:
+                    bulk.add((parent_of(change.address), change.address.kind, use))
                 else:
                     single += 1
         return single + len(bulk)
 
     def _need(self, kind: str, action: Action, paths: Iterable[str]) -> _Need:
-        binding = self._surfaces.binding(kind)
+        parts, inside = self._parts(kind)
+        if not parts:
+            return _Need(kind, action, any(True for _ in paths), ())
         names = {field_name(path) for path in paths}
-        parts = tuple(part.name for part in (binding.parts if binding else ()) if part.fields & names)
-        inside = {name for part in (binding.parts if binding else ()) for name in part.fields}
-        return _Need(kind, action, bool(names - inside), parts)
+        touched = tuple(part.name for part in parts if not part.fields.isdisjoint(names))
+        return _Need(kind, action, not names <= inside, touched)
+
+    def _parts(self, kind: str) -> tuple[tuple[Part, ...], frozenset[str]]:
+        """The parts of a kind, and the fields that lie in them."""
+        if kind not in self._parted:
+            binding = self._surfaces.binding(kind)
+            parts = binding.parts if binding is not None else ()
+            self._parted[kind] = parts, frozenset(name for part in parts for name in part.fields)
+        return self._parted[kind]
 
     def _endpoints(self, need: _Need) -> tuple[Endpoint, ...] | None:
         if need not in self._known:

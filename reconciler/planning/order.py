@@ -44,8 +44,14 @@ def registry_position(kind: str) -> int:
 
 
 def by_path(address: Address) -> _Key:
-    """Sort key that keeps a site, its devices and its contacts together."""
-    return address.path, registry_position(address.kind)
+    """Sort key that keeps a site, its devices and its contacts together, after what they refer to.
+
+    Most plans are in order once they are sorted by it, and need no graph.
+    """
+    kind, path = address
+    if kind in referenced_kinds():
+        return (*path[:-1], f"\0{registry_position(kind):03}{path[-1]}"), 0
+    return path, registry_position(kind)
 
 
 def sequence(waits: Mapping[int, Iterable[int]]) -> list[int]:
@@ -91,6 +97,8 @@ def ordered(changes: Iterable[Change], desired: Mapping[Address, Resource]) -> t
         waits[number] = [numbers[target] for target in above if target in numbers]
         waits[number].extend(barrier.before(change))
     _link_deletes(nodes, numbers, waits)
+    if all(number < waiting for waiting, before in waits.items() for number in before):
+        return tuple(nodes)
     return tuple(nodes[number] for number in sequence(waits) if number < len(nodes))
 
 
@@ -98,6 +106,8 @@ def _link_deletes(
     nodes: Sequence[Change], numbers: Mapping[Address, int], waits: dict[int, list[int]]
 ) -> None:
     """Parents wait for the deletes of their children, targets for those that turn away from them."""
+    if not any(change.action is Action.DELETE for change in nodes):
+        return
     for number, change in enumerate(nodes):
         if change.action is Action.DELETE:
             parent = parent_of(change.address)

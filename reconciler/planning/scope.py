@@ -17,6 +17,8 @@ _NEAR = 3
 _NEAR_CANDIDATES = 5000
 """Addresses compared when looking for near spellings; the search is slow and only for a hint."""
 
+_PARENTS = {kind.name: kind.parent for kind in REGISTRY.values()}
+
 
 def parent_of(address: Address) -> Address | None:
     """The address a resource stands under, None for one that stands on its own.
@@ -24,10 +26,11 @@ def parent_of(address: Address) -> Address | None:
     A site may lack its dealer (the project's only one): ``site:hq`` stands under nothing, and its
     camera ``device:hq/door`` under it.
     """
-    kind = REGISTRY.get(address.kind)
-    if kind is None or kind.parent is None or len(address.path) < 2:
+    kind, path = address
+    above = _PARENTS.get(kind)
+    if above is None or len(path) < 2:
         return None
-    return Address(kind.parent, address.path[:-1])
+    return Address(above, path[:-1])
 
 
 def chain(address: Address) -> Iterator[Address]:

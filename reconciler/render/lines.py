@@ -33,10 +33,10 @@ _QUIET = GRADES.index("documented")
 
 
 def headline(change: Change) -> str:
-    """``~ site:acme/hq (sites.yaml:12:3)``, with the reason where there is one."""
+    """``~ update site:acme/hq (sites.yaml:12:3)``, with the reason where there is one."""
     place = f" ({visible(str(change.source))})" if change.source is not None else ""
     reason = f": {visible(change.reason)}" if change.reason else ""
-    return f"{SYMBOLS[change.action]:>3} {visible(str(change.address))}{place}{reason}"
+    return f"{SYMBOLS[change.action]:>3} {change.action} {visible(str(change.address))}{place}{reason}"
 
 
 def field_line(field: FieldChange, action: Action) -> str:

@@ -65,4 +65,4 @@ def to_json(report: Report) -> str:
 def _row(outcome: Outcome, width: int, style: Style) -> str:
     word = style(_ROLES[outcome.status], f"{_WORDS[outcome.status]:<{width}}")
     message = f": {visible(outcome.message)}" if outcome.message else ""
-    return f"  {word}  {SYMBOLS[outcome.action]:>3} {visible(str(outcome.address))}{message}"
+    return f"  {word}  {SYMBOLS[outcome.action]:>3} {outcome.action} {visible(str(outcome.address))}{message}"
