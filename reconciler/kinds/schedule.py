@@ -9,7 +9,7 @@ import datetime as dt
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from reconciler.kinds.kind import Binding, Endpoint, Kind, Reference, Spec
 from reconciler.kinds.values import Identifier, Mode, TimeZone
@@ -46,7 +46,7 @@ def date(text: str) -> str:
 
 def duration(text: str) -> str:
     """A length of time such as ``30m``, ``2h`` or ``90s``, more than zero."""
-    match = re.fullmatch(r"([0-9]+)([smh])", text)
+    match = re.fullmatch(r"([0-9]{1,6})([smh])", text)
     if not match or int(match[1]) == 0:
         raise ValueError('write a duration such as "90s", "30m" or "2h"')
     return text
@@ -56,12 +56,16 @@ def _week_order(days: list[Day]) -> list[Day]:
     return sorted(set(days), key=DAYS.index)
 
 
-Clock = Annotated[str, AfterValidator(clock), Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+def _text(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+Clock = Annotated[str, AfterValidator(clock), _text(r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 ClosingClock = Annotated[
-    str, AfterValidator(closing_clock), Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")
+    str, AfterValidator(closing_clock), _text(r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")
 ]
-Date = Annotated[str, AfterValidator(date), Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
-Duration = Annotated[str, AfterValidator(duration), Field(pattern=r"^[0-9]+[smh]$")]
+Date = Annotated[str, AfterValidator(date), _text(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Duration = Annotated[str, AfterValidator(duration), _text(r"^[0-9]{1,6}[smh]$")]
 
 
 class DayWindow(Spec):

@@ -114,14 +114,23 @@ def sorted_set(values: list[str]) -> list[str]:
 
 
 Text = Annotated[str, Field(min_length=1)]
+
+
+def _text(*examples: str, **limits: str | int) -> WithJsonSchema:
+    """The JSON Schema of a text that a validator checks: never narrower than the validator."""
+    return WithJsonSchema({"type": "string", **limits, **({"examples": [*examples]} if examples else {})})
+
+
 Identifier = Annotated[
-    str, AfterValidator(identifier), Field(pattern=r"^[^\s/:*?\[\]]", min_length=1, max_length=200)
+    str, AfterValidator(identifier), _text(pattern=r"^[^\s/:*?\[\]]", minLength=1, maxLength=200)
 ]
-Mac = Annotated[str, AfterValidator(mac)]
-Phone = Annotated[str, AfterValidator(phone)]
-Email = Annotated[str, AfterValidator(email)]
-Url = Annotated[str, AfterValidator(url)]
-ZoneNumber = Annotated[str, AfterValidator(zone_number), Field(pattern=r"^[0-9]{1,4}$")]
+Mac = Annotated[str, AfterValidator(mac), _text("00:1A:2B:3C:4D:5E")]
+Phone = Annotated[str, AfterValidator(phone), _text("+821012345678")]
+Email = Annotated[str, AfterValidator(email), _text("john@example.com")]
+Url = Annotated[
+    str, AfterValidator(url), _text("https://hooks.example.com/chekt", pattern="^[Hh][Tt][Tt][Pp]")
+]
+ZoneNumber = Annotated[str, AfterValidator(zone_number), _text("001", pattern="^[0-9]{1,4}$")]
 ZoneNumbers = Annotated[
     list[str],
     BeforeValidator(zone_numbers),
@@ -134,8 +143,8 @@ ZoneNumbers = Annotated[
         }
     ),
 ]
-Network = Annotated[str, AfterValidator(network)]
-TimeZone = Annotated[str, AfterValidator(timezone)]
+Network = Annotated[str, AfterValidator(network), _text("203.0.113.0/24")]
+TimeZone = Annotated[str, AfterValidator(timezone), _text("Asia/Seoul", "America/New_York")]
 Flag = Annotated[bool, BeforeValidator(flag), WithJsonSchema({"enum": [True, False, 0, 1]})]
 TextSet = Annotated[list[Text], AfterValidator(sorted_set)]
 NetworkSet = Annotated[list[Network], AfterValidator(sorted_set)]
