@@ -30,12 +30,6 @@ _TYPES = {
     "model_attributes_type": ("a mapping", "Write a mapping: {name: value}, or one name a line."),
 }
 _FORMS = {
-    r"^[0-9]{1,4}$": 'Write a zone number in quotes, such as "001".',
-    r"^[^\s/:*?\[\]]": "Write a name of 1 to 200 characters without / : * ? [ ] or outer spaces.",
-    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": 'Write a time from "00:00" to "23:59", with two digits each.',
-    r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$": 'Write a time from "00:00" to "24:00", with two digits each.',
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "Write a date that exists, as YYYY-MM-DD.",
-    r"^[0-9]+[smh]$": 'Write a duration such as "90s", "30m" or "2h".',
     r"^[A-Z]{2,3}(-[A-Z0-9]{1,4})?$": "Write a country, or a part of one, such as KR, US or US-CA.",
 }
 _BOUNDS = {
