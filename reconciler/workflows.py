@@ -1,1 +1,294 @@
-"""The flows of the product, composed: read, decide, plan, apply, verify, report."""
+"""The flows of the product, composed: read, decide, plan, apply, verify, report. No logic of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.account import Account
+from reconciler.engine import Event, execute, fetch, recover, touched, verify
+from reconciler.errors import PlanError, Problem, StalePlanError
+from reconciler.kinds import REGISTRY
+from reconciler.model import (
+    Action,
+    Address,
+    Change,
+    OutcomeStatus,
+    Owned,
+    Plan,
+    Report,
+    Resource,
+    SecretRef,
+    Snapshot,
+)
+from reconciler.planning.plan import plan
+from reconciler.planning.rows import forgotten
+from reconciler.planning.safety import Policy
+from reconciler.planning.scope import Scope
+
+EVERYTHING = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked of a run beside the project: which resources, and which caution to lift.
+
+    ``destroy``: plan as if nothing but the adopted were declared.
+    """
+
+    scope: Scope = EVERYTHING
+    allow_deletes: int | None = None
+    parallelism: int = 8
+    destroy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made from."""
+
+    plan: Plan
+    desired: Sequence[Resource]
+    snapshot: Snapshot
+    owned: Mapping[Address, Owned]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The end of an apply: what was done, and what a new look finds left of the changes made."""
+
+    report: Report
+    remaining: tuple[Change, ...]
+
+
+def make_plan(
+    account: Account, options: Options, *, on_event: Callable[[Event], None], locked: bool = False
+) -> Planned:
+    """Read the account and compare it with the manifests. Changes nothing in the account.
+
+    ``locked``: this run holds the environment's lock, so writes of a broken-off run are settled first.
+    """
+    owned: Mapping[Address, Owned] = account.ledger.owned()
+    desired = _desired(account, options)
+    snapshot = fetch(
+        account.client,
+        desired,
+        owned,
+        account.surfaces,
+        options.scope,
+        concurrency=options.parallelism,
+        owned_prefix=account.project.settings.ownership.external_id_prefix,
+        on_progress=on_event,
+    )
+    if locked:
+        recovery = recover(
+            account.ledger, snapshot, desired, owned, account.surfaces, now=account.runtime.clock()
+        )
+        owned = recovery.owned
+        for finding in recovery.found:
+            on_event(finding)
+    made = _plan(account, options, desired, snapshot, owned, _policy(account, options.allow_deletes))
+    return Planned(made, desired, snapshot, owned)
+
+
+def make_saved_plan(
+    account: Account, saved: Plan, *, parallelism: int, on_event: Callable[[Event], None]
+) -> Planned:
+    """``saved`` with a fresh look at what it touches. The environment's lock must be held.
+
+    Raises StalePlanError when it has expired, when the manifests differ from those it was made from,
+    or when one of its changes is no longer what a plan would say; unrelated drift does not matter.
+    """
+    if account.runtime.clock() >= saved.expires_at:
+        raise StalePlanError(
+            f"the plan expired at {saved.expires_at:%Y-%m-%d %H:%M:%S} UTC", hint="Make a new plan."
+        )
+    if saved.config_digest != account.project.digest:
+        raise StalePlanError(
+            "the manifests are not those the plan was made from", hint="Make a new plan and read it."
+        )
+    removed = saved.count(Action.DELETE) + saved.count(Action.REPLACE)
+    options = Options(
+        Scope(tuple(str(change.address) for change in saved.changes)), removed or None, parallelism
+    )
+    try:
+        fresh = make_plan(account, options, on_event=on_event, locked=True)
+    except PlanError as exc:
+        raise StalePlanError(
+            f"the account has moved since the plan was made: {exc.message}",
+            hint="Make a new plan and read it.",
+            problems=exc.problems,
+        ) from exc
+    now = {change.address: change for change in fresh.plan.changes}
+    moved = [change for change in saved.changes if not _still_holds(change, now.get(change.address))]
+    if moved:
+        names = ", ".join(str(change.address) for change in moved)
+        raise StalePlanError(
+            f"the account has moved since the plan was made: {names}",
+            hint="Make a new plan and read it.",
+            problems=[
+                Problem(f"{change.address} is no longer as the plan found it", change.source)
+                for change in moved
+            ],
+        )
+    return replace(fresh, plan=saved)
+
+
+def _still_holds(saved: Change, fresh: Change | None) -> bool:
+    return fresh is not None and (saved.action, saved.precondition, saved.fields) == (
+        fresh.action,
+        fresh.precondition,
+        fresh.fields,
+    )
+
+
+def apply_plan(
+    account: Account,
+    planned: Planned,
+    options: Options,
+    *,
+    on_event: Callable[[Event], None],
+    stop: threading.Event,
+) -> Applied:
+    """Carry out ``planned``, read again what it touched and plan again over that.
+
+    The environment's lock must be held. Does not raise for changes that failed: the report says so.
+    """
+    clock, ledger = account.runtime.clock, account.ledger
+    command = "destroy" if options.destroy else "apply"
+    run = ledger.begin_run(command, account.client.trace_id, planned.plan.config_digest, clock())
+    result = "failed"
+    try:
+        report = execute(
+            planned.plan,
+            planned.desired,
+            planned.snapshot,
+            run=run,
+            owned=planned.owned,
+            surfaces=account.surfaces,
+            writer=account.client,
+            reader=account.client,
+            journal=ledger,
+            secrets=account.secret,
+            parallelism=options.parallelism,
+            clock=clock,
+            on_event=on_event,
+            stop=stop,
+        )
+        scope = Scope(planned.plan.targets, planned.plan.excludes)
+        for address in forgotten(planned.desired, planned.snapshot, planned.owned, account.surfaces, scope):
+            ledger.forget(address)
+        result = "interrupted" if report.interrupted else "done"
+    finally:
+        ledger.end_run(run, result, clock())
+    return Applied(report, _remaining(account, planned, report, options, on_event))
+
+
+def _remaining(
+    account: Account,
+    planned: Planned,
+    report: Report,
+    options: Options,
+    on_event: Callable[[Event], None],
+) -> tuple[Change, ...]:
+    """What is still different of what was done; failures have been reported already."""
+    done = {o.address for o in report.outcomes if o.status is OutcomeStatus.DONE}
+    if not done:
+        return ()
+    owned = account.ledger.owned()
+    snapshot = verify(
+        account.client,
+        touched(report) & done,
+        planned.desired,
+        owned,
+        account.surfaces,
+        planned.snapshot,
+        concurrency=options.parallelism,
+        on_progress=on_event,
+    )
+    everything = Policy(100.0, 10**9, 100.0, None, account.project.environment.accept)
+    left = _plan(account, Options(), planned.desired, snapshot, owned, everything)
+    return tuple(c for c in left.changes if c.address in done and c.action is not Action.MANUAL)
+
+
+def attest(account: Account, address: Address, *, on_event: Callable[[Event], None]) -> Change:
+    """Record that a person made the manual change at ``address``, and return that change.
+
+    Raises PlanError when no manual change is pending there.
+    """
+    options = Options(Scope((str(address),)))
+    planned = make_plan(account, options, on_event=on_event)
+    change = next((c for c in planned.plan.changes if c.address == address), None)
+    if change is None or change.action is not Action.MANUAL:
+        what = "nothing is pending there" if change is None else f"its change is a {change.action}"
+        raise PlanError(
+            f"{address} has no manual change to attest: {what}",
+            address=address,
+            hint="`reconciler plan` marks what only a person can do with `!`.",
+        )
+    if account.surfaces.binding(address.kind) is not None:
+        raise PlanError(
+            f"{address} is read from the account, so there is nothing to attest",
+            address=address,
+            hint="Make the change in the portal; the next plan sees it.",
+        )
+    resource = next((r for r in planned.desired if r.address == address), None)
+    if resource is None:
+        account.ledger.forget(address)
+        return change
+    managed = [name for name in REGISTRY[address.kind].managed if name in resource.fields]
+    digests = account.secret_digests().get(address, {})
+    row = planned.owned.get(address) or Owned(address, None, resource.external_id)
+    account.ledger.record(replace(row, protect=resource.lifecycle.protect, secrets=digests))
+    account.ledger.attest(
+        address,
+        {name: value for name in managed if not isinstance(value := resource.fields[name], SecretRef)},
+    )
+    return change
+
+
+def _desired(account: Account, options: Options) -> Sequence[Resource]:
+    """The manifests' resources; for a destroy only the adopted, which are never deleted."""
+    resources = account.project.resources
+    if options.destroy:
+        return tuple(r for r in resources if REGISTRY[r.address.kind].adopted)
+    return resources
+
+
+def _plan(
+    account: Account,
+    options: Options,
+    desired: Sequence[Resource],
+    snapshot: Snapshot,
+    owned: Mapping[Address, Owned],
+    policy: Policy,
+) -> Plan:
+    project = account.project
+    return plan(
+        desired,
+        snapshot,
+        owned,
+        surfaces=account.surfaces,
+        policy=policy,
+        scope=options.scope,
+        secret_digests=account.secret_digests(),
+        environment=project.environment.name,
+        config_digest=project.digest,
+        now=account.runtime.clock(),
+        lifetime=project.settings.plan_life,
+        project=str(project.directory),
+        warnings=project.warnings,
+        rate_per_minute=account.rate_per_minute,
+    )
+
+
+def _policy(account: Account, allow_deletes: int | None) -> Policy:
+    settings = account.project.settings
+    return Policy(
+        max_delete_percent=settings.safety.max_delete_percent,
+        max_delete_count=settings.safety.max_delete_count,
+        max_update_percent=settings.safety.max_update_percent,
+        allow_deletes=allow_deletes,
+        accept=account.project.environment.accept,
+        owned_prefix=settings.ownership.external_id_prefix,
+    )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.redaction import Redactor
 
-
-def now() -> datetime:
-    """The clock of the command line, in UTC."""
-    return datetime.now(tz=UTC)
+if TYPE_CHECKING:  # the command line starts before the model is built
+    from reconciler.account import Runtime
+    from reconciler.cli.progress import Progress
 
 
 @dataclass(slots=True)
@@ -33,6 +32,29 @@ class Console:
     def interactive(self) -> bool:
         """Whether a person can answer a question."""
         return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def runtime(self) -> Runtime:
+        """What a run takes from this process: its environment, the clock, and stderr for debug lines."""
+        from datetime import UTC, datetime  # noqa: PLC0415  start-up stays instant
+
+        from reconciler.account import Runtime  # noqa: PLC0415
+
+        return Runtime(
+            os.environ, self.redactor, lambda: datetime.now(tz=UTC), self.note if self.debug else None
+        )
+
+    def progress(self) -> Progress:
+        """How far a run has come: a bar on a terminal, plain lines elsewhere, nothing with JSON."""
+        from reconciler.cli.progress import Progress  # noqa: PLC0415
+
+        return Progress(self)
+
+    def confirm(self, question: str) -> bool:
+        """Whether the person at the terminal typed ``yes``. Anything else is a no."""
+        sys.stderr.write(f"{question}\n  Only 'yes' is accepted: ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+        return answer.strip() == "yes"
 
     def out(self, text: str) -> None:
         """A result, for stdout; a newline is added where there is none."""

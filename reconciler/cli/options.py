@@ -1,74 +1,175 @@
-"""Options that several commands share, and what they mean."""
+"""Options that several commands share. Each decorator gathers its options into one argument."""
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from reconciler.errors import ConfigError
 
+if TYPE_CHECKING:  # start-up stays instant
+    from reconciler.manifests import Project
+    from reconciler.workflows import Options
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def directory(command: Command) -> Command:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a project is to be read: --env, --var, --allow-empty, and DIR where the command takes one."""
+
+    environment: str | None
+    variables: Sequence[str]
+    allow_empty: bool
+    directory: Path = Path()
+
+    def load(self, directory: Path | None = None, environment: str | None = None) -> Project:
+        """The project in ``directory`` (default: DIR). Raises ManifestError and ConfigError."""
+        from reconciler.manifests import load  # noqa: PLC0415  start-up stays instant
+
+        return load(
+            self.directory if directory is None else directory,
+            environment=environment or self.environment,
+            variables=parse_variables(self.variables),
+            allow_empty=self.allow_empty,
+            env=os.environ,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run is limited to: --target, --exclude, --allow-deletes, --parallelism."""
+
+    targets: tuple[str, ...]
+    excludes: tuple[str, ...]
+    allow_deletes: int | None
+    parallelism: int
+
+    def options(self, *, destroy: bool = False) -> Options:
+        """The options of the flow."""
+        from reconciler.planning.scope import Scope  # noqa: PLC0415
+        from reconciler.workflows import Options  # noqa: PLC0415
+
+        return Options(Scope(self.targets, self.excludes), self.allow_deletes, self.parallelism, destroy)
+
+
+_READING = (
+    click.option(
+        "--env",
+        "-e",
+        "environment",
+        metavar="NAME",
+        help="Environment of reconciler.yaml (or $RECONCILER_ENV). Default: embedded.",
+    ),
+    click.option(
+        "--var",
+        "variables",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="Variable for templates; may be repeated; wins over reconciler.yaml.",
+    ),
+    click.option(
+        "--allow-empty",
+        is_flag=True,
+        help="Accept files and templates that yield no document. Without it an emptied file is an error.",
+    ),
+)
+
+_LIMITS = (
+    click.option(
+        "--target",
+        "-t",
+        "targets",
+        metavar="GLOB",
+        multiple=True,
+        help="Only these addresses, such as 'site:acme/*'; a site takes its children along.",
+    ),
+    click.option(
+        "--exclude",
+        "excludes",
+        metavar="GLOB",
+        multiple=True,
+        help="Leave out these addresses; may be repeated.",
+    ),
+    click.option(
+        "--allow-deletes",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Lift the delete caps for a plan with exactly N deletes and replaces.",
+    ),
+    click.option(
+        "--parallelism",
+        type=click.IntRange(1, 64),
+        default=8,
+        show_default=True,
+        help="Requests in flight at the same time, at most.",
+    ),
+)
+
+
+def _with(options: Sequence[Callable[[Any], Any]], command: Command) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reading(command: Command) -> Command:
+    """--env, --var and --allow-empty, as ``reading``."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any, environment: str | None, variables: tuple[str, ...], allow_empty: bool, **rest: Any
+    ) -> Any:
+        return command(*args, reading=Reading(environment, variables, allow_empty), **rest)
+
+    return _with(_READING, gathered)  # type: ignore[return-value]  # same command, other parameters
+
+
+def project(command: Command) -> Command:
+    """DIR, --env, --var and --allow-empty, as ``reading``."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any,
+        directory: Path,
+        environment: str | None,
+        variables: tuple[str, ...],
+        allow_empty: bool,
+        **rest: Any,
+    ) -> Any:
+        return command(*args, reading=Reading(environment, variables, allow_empty, directory), **rest)
+
+    return _with((directory_argument, *_READING), gathered)  # type: ignore[return-value]  # as above
+
+
+def limits(command: Command) -> Command:
+    """--target, --exclude, --allow-deletes and --parallelism, as ``limits``."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any,
+        targets: tuple[str, ...],
+        excludes: tuple[str, ...],
+        allow_deletes: int | None,
+        parallelism: int,
+        **rest: Any,
+    ) -> Any:
+        return command(*args, limits=Limits(targets, excludes, allow_deletes, parallelism), **rest)
+
+    return _with(_LIMITS, gathered)  # type: ignore[return-value]  # as above
+
+
+def directory_argument(command: Command) -> Command:
     """DIR, the project directory; the current one when left out."""
     return click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())(
         command
     )
-
-
-def project(command: Command) -> Command:
-    """DIR, --env, --var and --allow-empty: which project, in which environment."""
-    for option in (
-        click.option(
-            "--allow-empty",
-            is_flag=True,
-            help="Accept files and templates that yield no document. Without it an emptied file is an error.",
-        ),
-        click.option(
-            "--var",
-            "variables",
-            metavar="NAME=VALUE",
-            multiple=True,
-            help="Variable for templates; may be repeated; wins over reconciler.yaml.",
-        ),
-        click.option(
-            "--env",
-            "-e",
-            "environment",
-            metavar="NAME",
-            help="Environment of reconciler.yaml (or $RECONCILER_ENV). Default: embedded.",
-        ),
-        directory,
-    ):
-        command = option(command)
-    return command
-
-
-def scope(command: Command) -> Command:
-    """--target and --exclude: which resources."""
-    for option in (
-        click.option(
-            "--exclude",
-            "excludes",
-            metavar="GLOB",
-            multiple=True,
-            help="Leave out these addresses; may be repeated.",
-        ),
-        click.option(
-            "--target",
-            "-t",
-            "targets",
-            metavar="GLOB",
-            multiple=True,
-            help="Only these addresses, such as 'site:acme/*'; a site takes its children along.",
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 def output_format(*formats: str, default: str = "text") -> Callable[[Command], Command]:
@@ -82,27 +183,6 @@ def output_format(*formats: str, default: str = "text") -> Callable[[Command], C
         show_default=True,
         help="How to print the result. With json, errors are JSON on stdout too.",
     )
-
-
-def parallelism(command: Command) -> Command:
-    """--parallelism N: how many requests at once."""
-    return click.option(
-        "--parallelism",
-        type=click.IntRange(1, 64),
-        default=8,
-        show_default=True,
-        help="Requests in flight at the same time, at most.",
-    )(command)
-
-
-def allow_deletes(command: Command) -> Command:
-    """--allow-deletes N: the number of deletes a person has counted."""
-    return click.option(
-        "--allow-deletes",
-        type=click.IntRange(0),
-        metavar="N",
-        help="Lift the delete caps for a plan with exactly N deletes and replaces.",
-    )(command)
 
 
 def parse_variables(pairs: Sequence[str]) -> Mapping[str, str]:

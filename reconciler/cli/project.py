@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from importlib import resources
 from pathlib import Path
 
@@ -21,7 +20,7 @@ STARTER = ("reconciler.yaml", "account.yaml", "schedules.yaml", ".gitignore")
 Examples:
   reconciler init my-sites       a project that plans and applies on the embedded sandbox"""
 )
-@options.directory
+@options.directory_argument
 @click.pass_obj
 def init(console: Console, directory: Path) -> None:
     """Write a commented starter project into DIR. Existing files are never overwritten."""
@@ -49,25 +48,9 @@ Examples:
 @options.project
 @options.output_format("text", "json")
 @click.pass_obj
-def validate(
-    console: Console,
-    directory: Path,
-    environment: str | None,
-    variables: tuple[str, ...],
-    output_format: str,
-    *,
-    allow_empty: bool,
-) -> None:
+def validate(console: Console, reading: options.Reading, output_format: str) -> None:
     """Check the manifests in DIR: every error with its place, no account needed."""
-    from reconciler.manifests import load  # noqa: PLC0415  # start-up stays instant
-
-    project = load(
-        directory,
-        environment=environment,
-        variables=options.parse_variables(variables),
-        allow_empty=allow_empty,
-        env=os.environ,
-    )
+    project = reading.load()
     kinds: dict[str, int] = {}
     for resource in project.resources:
         kinds[resource.address.kind] = kinds.get(resource.address.kind, 0) + 1

@@ -1,1 +1,30 @@
-"""Render: a plan as text or JSON. Decides nothing."""
+"""Render: a plan as text, JSON, Markdown or HTML, and the end of an apply. Decides nothing."""
+
+from __future__ import annotations
+
+from reconciler.model import Plan, Report
+
+
+def plan(made: Plan, output_format: str, *, colour: bool = False) -> str:
+    """``made`` as ``text``, ``json``, ``markdown`` or ``html``; ``colour`` is for text only."""
+    from reconciler.render import html, json, markdown, text  # noqa: PLC0415  each pulls in its own
+
+    match output_format:
+        case "json":
+            return json.to_json(made)
+        case "markdown":
+            return markdown.to_markdown(made)
+        case "html":
+            return html.to_html(made)
+        case _:
+            return text.to_text(made, text.ansi if colour else text.plain)
+
+
+def report(done: Report, output_format: str, *, colour: bool = False) -> str:
+    """The end of an apply as ``text`` or ``json``; ``colour`` is for text only."""
+    from reconciler.render import report as end  # noqa: PLC0415
+    from reconciler.render import text  # noqa: PLC0415
+
+    if output_format == "json":
+        return end.to_json(done)
+    return end.to_text(done, text.ansi if colour else text.plain)

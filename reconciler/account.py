@@ -1,0 +1,206 @@
+"""One project's account, opened: the client that reaches it, the ledger that remembers it.
+
+The composition of the L4 rooms that every flow starts with. The embedded environment gets a simulator
+in this process; its data lies in ``.reconciler/sandbox.db`` of the project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler import chekt
+from reconciler.errors import ConfigError
+from reconciler.kinds.surfaces import Surfaces, surfaces
+from reconciler.ledger import EnvironmentLock, Ledger
+from reconciler.manifests import Project, secrets
+from reconciler.model import Address, SecretRef
+from reconciler.redaction import Redactor
+
+if TYPE_CHECKING:
+    import httpx
+
+    from reconciler.chekt.client import Client
+
+EMBEDDED_URL = "http://sandbox.localhost"
+EMBEDDED_RATE = chekt.Rate(per_minute=6_000_000, burst=100_000)
+"""The simulator in process has nobody to be considerate of."""
+
+DATA = ".reconciler"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a run takes from outside: environment variables, redactor, clock, and where debug lines go."""
+
+    env: Mapping[str, str]
+    redactor: Redactor
+    clock: Callable[[], datetime]
+    debug: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An open account of ``project`` in its chosen environment."""
+
+    project: Project
+    surfaces: Surfaces
+    client: Client
+    ledger: Ledger
+    runtime: Runtime
+
+    @property
+    def rate_per_minute(self) -> float:
+        """The request budget, sustained."""
+        connection = self.client.connection
+        return (connection.rate or chekt.DOCUMENTED_RATES[connection.surface]).per_minute
+
+    def secret(self, ref: SecretRef) -> str:
+        """The value of a manifest's secret; masked from now on in everything that is printed."""
+        value = secrets.resolve(ref, self.project.directory, self.runtime.env)
+        self.runtime.redactor.add(value)
+        return value
+
+    def secret_digests(self) -> dict[Address, dict[str, str]]:
+        """The keyed digest of every secret the manifests refer to, by resource and field."""
+        digests: dict[Address, dict[str, str]] = {}
+        for resource in self.project.resources:
+            for name, value in resource.fields.items():
+                if isinstance(value, SecretRef):
+                    digest = self.ledger.secret_digest(self.secret(value))
+                    digests.setdefault(resource.address, {})[name] = digest
+        return digests
+
+    def lock(self, command: str) -> EnvironmentLock:
+        """The right to change the account, to be entered for the time of ``command``."""
+        return EnvironmentLock(
+            ledger_path(self.project).parent,
+            self.project.environment.name,
+            command=command,
+            now=self.runtime.clock(),
+        )
+
+
+def ledger_path(project: Project) -> Path:
+    """The ledger's file."""
+    return project.directory / project.settings.ledger
+
+
+def open_ledger(project: Project) -> Ledger:
+    """The ledger of the project's environment, without an account to go with it."""
+    return Ledger.open(ledger_path(project), project.environment.name)
+
+
+@contextmanager
+def open_account(project: Project, runtime: Runtime) -> Iterator[Account]:
+    """The account of ``project``, open until the block ends.
+
+    Raises ConfigError for endpoint corrections that make no sense, AuthError for missing credentials,
+    LedgerError.
+    """
+    environment = project.environment
+    try:
+        served = surfaces(
+            environment.surface,
+            sandbox=environment.is_sandbox,
+            corrections=project.settings.endpoints,
+        )
+    except ValueError as exc:
+        raise ConfigError(str(exc), hint="Correct `endpoints` in reconciler.yaml.") from exc
+    with ExitStack() as stack:
+        transport = stack.enter_context(_simulator(project)) if environment.is_embedded else None
+        connection = _embedded(project, runtime) if environment.is_embedded else _remote(project, runtime)
+        client = stack.enter_context(
+            chekt.connect(connection, served, redactor=runtime.redactor, transport=transport)
+        )
+        ledger = stack.enter_context(open_ledger(project))
+        yield Account(project, served, client, ledger, runtime)
+
+
+def data_directory(project: Project) -> Path:
+    """``.reconciler`` of the project, made private when it is made."""
+    path = project.directory / DATA
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+@contextmanager
+def _simulator(project: Project) -> Iterator[httpx.BaseTransport]:
+    """The way into the embedded sandbox, in which the dealers the project names are connected."""
+    from reconciler.sandbox import Sandbox, Switches, transport  # noqa: PLC0415  embedded runs only
+
+    sandbox = Sandbox(data_directory(project) / "sandbox.db", switches=Switches(rate_limits=False))
+    try:
+        for resource in project.resources:
+            if resource.address.kind == "dealer" and resource.remote_id is not None:
+                sandbox.seed_dealer(int(resource.remote_id), resource.external_id)
+        with transport(sandbox) as way:
+            yield way
+    finally:
+        sandbox.close()
+
+
+def _embedded(project: Project, runtime: Runtime) -> chekt.Connection:
+    from reconciler.sandbox import credentials  # noqa: PLC0415  embedded runs only
+
+    environment = project.environment
+    dealers = [r.remote_id for r in project.resources if r.address.kind == "dealer" and r.remote_id]
+    known: chekt.Credentials
+    if environment.surface == "dealer":
+        known = chekt.DealerKeys(None, {dealer: credentials.dealer_key(int(dealer)) for dealer in dealers})
+    else:
+        known = chekt.ClientSecret(
+            f"{EMBEDDED_URL}/oauth/token",
+            credentials.AUDIENCE,
+            credentials.CLIENT_ID,
+            credentials.CLIENT_SECRET,
+        )
+    return chekt.Connection(
+        EMBEDDED_URL,
+        environment.surface,
+        known,
+        dialect=environment.dialect,
+        clear=environment.clear,
+        rate=EMBEDDED_RATE,
+        debug=runtime.debug,
+    )
+
+
+def _remote(project: Project, runtime: Runtime) -> chekt.Connection:
+    environment = project.environment
+    assert environment.base_url is not None
+    by_id = {r.address.id: r.remote_id for r in project.resources if r.address.kind == "dealer"}
+    keys: dict[str, str] = {}
+    for name, dealer in environment.dealers.items():
+        value = secrets.resolve(dealer.api_key, project.directory, runtime.env)
+        runtime.redactor.add(value)
+        keys[by_id.get(name) or name] = value
+    known = chekt.credentials_from_env(
+        runtime.env, environment.surface, dealers=keys, redactor=runtime.redactor
+    )
+    documented = chekt.DOCUMENTED_RATES[environment.surface]
+    return chekt.Connection(
+        environment.base_url,
+        environment.surface,
+        known,
+        dialect=environment.dialect,
+        clear=environment.clear,
+        rate=chekt.Rate(
+            environment.rate.per_minute or documented.per_minute, environment.rate.burst or documented.burst
+        ),
+        connect_timeout=environment.timeouts.connect,
+        read_timeout=environment.timeouts.read,
+        state_dir=state_directory(runtime.env),
+        debug=runtime.debug,
+    )
+
+
+def state_directory(env: Mapping[str, str]) -> Path:
+    """The user's folder for state shared by projects: the request budget (XDG base directories)."""
+    base = env.get("XDG_STATE_HOME") or ""
+    root = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state"
+    return root / "reconciler"

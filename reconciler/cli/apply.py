@@ -1,0 +1,251 @@
+"""``apply``, ``destroy`` and ``attest``: the commands that change something."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli import options
+from reconciler.cli.console import Console
+from reconciler.errors import (
+    ApplyError,
+    ConfigError,
+    InterruptedApplyError,
+    NotConvergedError,
+    PartialApplyError,
+    Problem,
+)
+
+if TYPE_CHECKING:
+    from reconciler.manifests import Project
+    from reconciler.model import Plan
+    from reconciler.workflows import Applied, Options
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  reconciler apply                       plan, ask, change, verify
+  reconciler apply --env production --target 'site:acme/hq' --yes
+  reconciler apply plan.json             exactly what was planned, if it still fits"""
+)
+@click.argument("source", metavar="[DIR | PLAN.json]", type=click.Path(path_type=Path), default=Path())
+@options.reading
+@options.limits
+@options.output_format("text", "json")
+@yes_option
+@click.pass_obj
+def apply(
+    console: Console,
+    source: Path,
+    reading: options.Reading,
+    limits: options.Limits,
+    output_format: str,
+    *,
+    yes: bool,
+) -> int:
+    """Make the account what the manifests in DIR say, or carry out the saved PLAN.json.
+
+    Asks before it changes anything, continues past a failure with everything that does not depend on
+    it, and reads back what it did. Running it again finishes what is left. Ctrl-C finishes the writes
+    in flight and stops.
+    """
+    saved = _saved(source) if source.is_file() else None
+    if saved is None:
+        return _run(console, reading.load(source), limits.options(), output_format, saved=None, yes=yes)
+    if limits.targets or limits.excludes or reading.environment or limits.allow_deletes is not None:
+        raise ConfigError(
+            "a saved plan says itself what it is about",
+            hint="Leave out --env, --target, --exclude and --allow-deletes, or apply the directory.",
+        )
+    project = reading.load(source.parent / saved.project, saved.environment)
+    return _run(console, project, limits.options(), output_format, saved=saved, yes=yes)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  reconciler destroy --env dev                    asks for the name of the environment
+  reconciler destroy --env dev --yes --allow-deletes 120"""
+)
+@options.project
+@options.limits
+@options.output_format("text", "json")
+@yes_option
+@click.pass_obj
+def destroy(
+    console: Console, reading: options.Reading, limits: options.Limits, output_format: str, *, yes: bool
+) -> int:
+    """Delete everything that this project owns in the account, children first.
+
+    Dealers stay connected. What is protected, or holds what is not ours, refuses the whole run; the
+    delete caps hold here too.
+    """
+    return _run(console, reading.load(), limits.options(destroy=True), output_format, saved=None, yes=yes)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  reconciler attest app:acme/ai-verifier --env production"""
+)
+@click.argument("address")
+@options.project
+@click.pass_obj
+def attest(console: Console, address: str, reading: options.Reading) -> None:
+    """Record that a person has made the manual change at ADDRESS in the portal.
+
+    The next plan compares the manifests with what was attested.
+    """
+    from reconciler import workflows  # noqa: PLC0415
+    from reconciler.account import open_account  # noqa: PLC0415
+    from reconciler.model import Address  # noqa: PLC0415
+
+    try:
+        where = Address.parse(address)
+    except ValueError as exc:
+        raise ConfigError(str(exc), hint="Write it as the plan does: app:acme/ai-verifier.") from exc
+    with (
+        open_account(reading.load(), console.runtime()) as account,
+        account.lock("attest"),
+        console.progress() as progress,
+    ):
+        change = workflows.attest(account, where, on_event=progress)
+    console.out(f"Attested {where}: {len(change.fields)} fields as the manifests say.")
+
+
+def _run(
+    console: Console,
+    project: Project,
+    asked: Options,
+    output_format: str,
+    *,
+    saved: Plan | None,
+    yes: bool,
+) -> int:
+    """Plan, show, ask, apply, verify, report; returns the exit code."""
+    from reconciler import render, workflows  # noqa: PLC0415
+    from reconciler.account import open_account  # noqa: PLC0415
+
+    with (
+        open_account(project, console.runtime()) as account,
+        account.lock("destroy" if asked.destroy else "apply") as lock,
+        console.progress() as progress,
+    ):
+        if lock.took_over is not None:
+            console.note(f"Took over the lock of {lock.took_over}, which ended without releasing it.")
+        if saved is None:
+            planned = workflows.make_plan(account, asked, on_event=progress, locked=True)
+        else:
+            planned = workflows.make_saved_plan(
+                account, saved, parallelism=asked.parallelism, on_event=progress
+            )
+        progress.pause()
+        if output_format == "text":
+            console.out(render.plan(planned.plan, "text", colour=console.colour))
+        if _writes(planned.plan) and not yes:
+            _ask(console, planned.plan, asked)
+        with _stop_on_signal(console) as stop, console.progress() as applying:
+            applied = workflows.apply_plan(account, planned, asked, on_event=applying, stop=stop)
+    failure = _failure(applied)
+    if output_format == "json":
+        report = json.loads(render.report(applied.report, "json"))
+        document = {**(failure.to_json() if failure else {}), **report}
+        console.out(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
+    else:
+        if planned.plan.changes:
+            console.out(render.report(applied.report, "text", colour=console.colour))
+        if failure:
+            console.error(failure)
+    return 1 if failure else 0
+
+
+def _writes(plan: Plan) -> bool:
+    """Whether an apply of ``plan`` does anything to the account or takes anything over."""
+    from reconciler.model import Action  # noqa: PLC0415
+
+    return any(change.action is not Action.MANUAL for change in plan.changes)
+
+
+def _ask(console: Console, plan: Plan, asked: Options) -> None:
+    """Ask the person at the terminal; raises ConfigError where there is none, Abort for a no."""
+    if not console.interactive:
+        raise ConfigError(
+            "nobody is there to confirm the plan; nothing was changed",
+            hint="Read the plan and run again with --yes.",
+        )
+    question = f"Make these changes in environment {plan.environment!r}?"
+    if asked.destroy:
+        question = f"Delete all of this in environment {plan.environment!r}? It cannot be undone."
+    if not console.confirm(question):
+        raise click.Abort
+
+
+@contextmanager
+def _stop_on_signal(console: Console) -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set while the block runs, in place of ending the process."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is the system's
+        if not stop.is_set():
+            console.note("Stopping: the writes in flight are finished, no other is begun.")
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+
+
+def _failure(applied: Applied) -> ApplyError | None:
+    """The error an apply ends with, None where everything it could do was done."""
+    from reconciler.model import OutcomeStatus  # noqa: PLC0415
+
+    report = applied.report
+    bad = (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SKIPPED)
+    problems = [
+        Problem(f"{o.address}: {o.status.value}: {o.message}", address=o.address)
+        for o in report.outcomes
+        if o.status in bad
+    ]
+    if report.interrupted:
+        return InterruptedApplyError(
+            f"stopped: {report.count(OutcomeStatus.DONE)} changes made, {len(problems)} not",
+            hint="Run it again to finish the rest.",
+            problems=problems,
+        )
+    if problems:
+        return PartialApplyError(
+            f"{report.count(OutcomeStatus.DONE)} changes made, {len(problems)} not",
+            hint="Mend the causes and run it again: it goes on where it stopped.",
+            problems=problems,
+        )
+    if applied.remaining:
+        names = ", ".join(str(change.address) for change in applied.remaining)
+        return NotConvergedError(
+            f"every call succeeded, yet something is left to change: {names}",
+            hint="`reconciler plan` shows it; the account may be slow, or keep a value of its own.",
+        )
+    return None
+
+
+def _saved(path: Path) -> Plan:
+    from reconciler.render.json import from_json  # noqa: PLC0415
+
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(
+            f"{path} cannot be read as a saved plan: {exc}", hint="Make it with plan --out."
+        ) from exc
