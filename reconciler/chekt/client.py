@@ -13,13 +13,14 @@ import httpx
 
 from reconciler.chekt import bulk, objects, paging, wire
 from reconciler.chekt.connection import Connection
-from reconciler.chekt.transport import Answer, Call, Requests, Runtime, Transport
+from reconciler.chekt.transport import Answer, Call, RefusedError, Requests, Runtime, Transport
 from reconciler.errors import AmbiguousError, ApiError, RemoteError
 from reconciler.kinds import REGISTRY, Binding, Endpoint, Kind, Part
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import JsonValue, LiveObject, Write, WriteResult
 
 _UNCONFIRMED = ("inferred", "provisional")
+_BATCH_REFUSED = (400, 413, 422)
 
 
 class Client:
@@ -144,9 +145,10 @@ class Client:
         """The result of a create or update that succeeded and returned ``raw``."""
         live = objects.decode(kind, binding, raw, {})
         if live is None and write.operation == "create":
-            reason = (
-                f"{endpoint} succeeded without returning {binding.remote_id}; the object has to be looked up"
-            )
+            reason = f"{endpoint} succeeded without returning {binding.remote_id}"
+            return WriteResult(write, error=f"{reason}; the object has to be looked up", ambiguous=True)
+        if live is not None and not _same_object(live, write):
+            reason = f"{endpoint} answered about another object, {live.external_id or live.remote_id}"
             return WriteResult(write, error=reason, ambiguous=True)
         if live is None and write.remote_id is not None:
             fields = objects.decode_fields(kind, binding, raw, frozenset(binding.fields))
@@ -158,18 +160,38 @@ class Client:
         self, kind: Kind, binding: Binding, endpoint: Endpoint, writes: Sequence[Write]
     ) -> builtins.list[WriteResult]:
         try:
-            body = [self._body(kind, binding, endpoint, write) for write in writes]
+            bodies = [self._body(kind, binding, endpoint, write) for write in writes]
             key = _batch_key(writes)
-            answer = self._send(endpoint, kind.name, writes[0].parent_ids, body=body, key=key)
+            answer = self._send(endpoint, kind.name, writes[0].parent_ids, body=bodies, key=key)
+            body = answer.body
         except AmbiguousError as exc:
             return [WriteResult(write, error=_sentence(exc), ambiguous=True) for write in writes]
+        except RefusedError as exc:
+            if bulk.entries(exc.body, _names(kind)) is None:
+                return self._refused_batch(kind, binding, endpoint, writes, exc)
+            body = exc.body
         except RemoteError as exc:
             return [WriteResult(write, error=_sentence(exc)) for write in writes]
-        found = bulk.entries(answer.body, _names(kind))
+        found = bulk.entries(body, _names(kind))
         matched = bulk.match(found or (), writes, binding)
         return [
             self._entry_result(kind, binding, endpoint, write, entry)
             for write, entry in zip(writes, matched, strict=True)
+        ]
+
+    def _refused_batch(
+        self, kind: Kind, binding: Binding, endpoint: Endpoint, writes: Sequence[Write], exc: RefusedError
+    ) -> builtins.list[WriteResult]:
+        """A batch refused as a whole was not executed: too long, or one entry spoils it. Halves tell which.
+
+        The limit on a batch is unknown (chekt-api/README.md section 12.8).
+        """
+        if len(writes) == 1 or exc.status not in _BATCH_REFUSED:
+            return [WriteResult(write, error=_sentence(exc)) for write in writes]
+        middle = len(writes) // 2
+        return [
+            *self._write_bulk(kind, binding, endpoint, writes[:middle]),
+            *self._write_bulk(kind, binding, endpoint, writes[middle:]),
         ]
 
     def _entry_result(
@@ -268,6 +290,13 @@ def _endpoint(binding: Binding, write: Write) -> Endpoint:
     if endpoint is None:
         raise RemoteError(f"this surface cannot {write.operation} a {write.address.kind}")
     return endpoint
+
+
+def _same_object(live: LiveObject, write: Write) -> bool:
+    """Whether an answer can be about what was written: an old answer repeated is not."""
+    if write.remote_id is not None:
+        return live.remote_id == write.remote_id
+    return live.external_id in (None, write.external_id)
 
 
 def _batch_key(writes: Sequence[Write]) -> str:

@@ -59,8 +59,7 @@ class _Next:
 
 def read_all(listing: Listing, fetch: Fetch) -> list[Object]:
     """Every object of a list, in the server's order, pages followed. Raises RemoteError."""
-    objects: list[Object] = []
-    pages: set[str] = set()
+    objects: dict[str, Object] = {}
     queries: list[Query] = []
     step: _Next | None = _Next({})
     while step is not None:
@@ -70,19 +69,17 @@ def read_all(listing: Listing, fetch: Fetch) -> list[Object]:
             if step.announced or exc.status not in _NO_SUCH_PAGE:
                 raise
             break
+        queries.append(step.query)
         page = _objects(listing, answer)
-        content = json.dumps(page, sort_keys=True)
-        repeats = bool(page) and content in pages
+        known = len(objects)
+        objects.update((json.dumps(each, sort_keys=True), each) for each in page)
+        repeats = bool(page) and len(objects) == known
         if repeats and not step.announced:
             break
-        queries.append(step.query)
-        following = _following(listing, answer, len(page), len(objects) + len(page), queries)
-        if repeats or (following is not None and following.query in queries):
+        step = _following(listing, answer, len(page), len(objects), queries)
+        if repeats or (step is not None and step.query in queries):
             raise listing.unexpected(answer.endpoint, answer.status, "the list repeats a page and never ends")
-        pages.add(content)
-        objects.extend(page)
-        step = following
-    return objects
+    return list(objects.values())
 
 
 def _objects(listing: Listing, answer: Answer) -> list[Object]:
@@ -108,7 +105,7 @@ def _shape(body: JsonValue) -> str:
 def _following(
     listing: Listing, answer: Answer, length: int, received: int, queries: list[Query]
 ) -> _Next | None:
-    """Where the list goes on after a page of ``length`` objects, ``received`` in all."""
+    """Where the list goes on after a page of ``length`` objects, ``received`` different ones in all."""
     scopes = tuple(_scopes(answer.body))
     number = len(queries) + 1
     has_more = wire.truth(_first(scopes, "has_more"))

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypedDict, Unpack
 
 import httpx
 
@@ -81,6 +81,23 @@ class Requests:
     reads: int = 0
     writes: int = 0
     tokens: int = 0
+
+
+class _Facts(TypedDict):
+    status: int
+    endpoint: str
+    server_code: str | None
+    field: str | None
+    trace_id: str | None
+    hint: str
+
+
+class RefusedError(ApiError):
+    """An error response with its body: a bulk call may tell of its entries even so."""
+
+    def __init__(self, message: str, *, body: JsonValue, **facts: Unpack[_Facts]) -> None:
+        super().__init__(message, **facts)
+        self.body = body
 
 
 class Transport:
@@ -195,19 +212,19 @@ class Transport:
             now = self._runtime.clock()
             wait = wire.retry_after(response, now)
             account.budget.refuse(1.0 if wait is None else wait)
-            return _Again(self._api_error(call, status, said), wait)
+            return _Again(self._api_error(call, said, response), wait)
         if status >= 500 or status == 408:
             if call.idempotency_key is not None:
                 raise self._ambiguous(call, f"the server answered {status}: {said.message}")
             return _Again(
-                self._api_error(call, status, said), wire.retry_after(response, self._runtime.clock())
+                self._api_error(call, said, response), wire.retry_after(response, self._runtime.clock())
             )
         if status in (401, 403):
             raise AuthError(
                 f"{call.endpoint} answered {status}: {said.message} (trace id {self._trace_id})",
                 hint=_AUTH_HINTS[status],
             )
-        raise self._api_error(call, status, said)
+        raise self._api_error(call, said, response)
 
     def _answer(self, call: Call, response: httpx.Response) -> Answer:
         try:
@@ -232,20 +249,19 @@ class Transport:
             hint="Check the base URL and the endpoint; endpoints are corrected in reconciler.yaml.",
         )
 
-    def _api_error(self, call: Call, status: int, said: wire.ServerError) -> ApiError:
+    def _api_error(self, call: Call, said: wire.ServerError, response: httpx.Response) -> ApiError:
         trace_id = said.request_id or self._trace_id
-        field_text = f", field {said.field}" if said.field else ""
-        code_text = (
-            f" [{said.code}{field_text}]" if said.code else (f" [{field_text[2:]}]" if said.field else "")
-        )
-        return ApiError(
-            f"{call.endpoint} answered {status}{code_text}: {said.message} (trace id {trace_id})",
-            status=status,
+        named = [text for text in (said.code, said.field and f"field {said.field}") if text]
+        about = f" [{', '.join(named)}]" if named else ""
+        return RefusedError(
+            f"{call.endpoint} answered {response.status_code}{about}: {said.message} (trace id {trace_id})",
+            status=response.status_code,
             endpoint=call.endpoint,
             server_code=said.code,
             field=said.field,
             trace_id=trace_id,
-            hint=_HINTS.get(status, ""),
+            hint=_HINTS.get(response.status_code, ""),
+            body=wire.json_or_none(response),
         )
 
     def _ambiguous(self, call: Call, what: str) -> AmbiguousError:

@@ -78,17 +78,21 @@ def json_body(response: httpx.Response) -> JsonValue:
     return value
 
 
+def json_or_none(response: httpx.Response) -> JsonValue:
+    """The JSON of a response, None where it holds none."""
+    try:
+        return json_body(response)
+    except ValueError:
+        return None
+
+
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
 def server_error(response: httpx.Response, redactor: Redactor) -> ServerError:
     """What the body of an error response says, in the order of chekt-api/README.md section 3.4."""
-    try:
-        body = json_body(response)
-    except ValueError:
-        return ServerError(_raw_text(response, redactor))
-    found = _from_body(body)
+    found = _from_body(json_or_none(response))
     if found is None:
         return ServerError(_raw_text(response, redactor))
 

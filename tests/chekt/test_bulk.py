@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 
 from reconciler.model import Address, JsonValue, Write
@@ -95,3 +96,38 @@ def test_a_batch_has_a_key_of_its_own_made_from_its_writes(lab: Lab) -> None:
     assert first == again
     assert len({first, swapped, single}) == 3
     assert single == "key-a"
+
+
+def test_a_partly_failed_batch_may_come_with_an_error_status(lab: Lab) -> None:
+    body = {"results": [ok("a", 1), {"is_successful": False, "external_device_id": "b"}]}
+    assert run(lab, body, [A, B], 422) == ["done", "failed"]
+
+
+def test_a_batch_that_is_too_long_is_halved_until_it_fits(lab: Lab) -> None:
+    def serve(request: httpx.Request) -> httpx.Response:
+        entries = json.loads(request.content)
+        if len(entries) > 2:
+            return httpx.Response(400, json={"error": {"code": "too_many", "message": "at most 2"}})
+        results = [ok(entry["external_device_id"], n) for n, entry in enumerate(entries, 1)]
+        return httpx.Response(201, json={"results": results})
+
+    writes = [device(name) for name in "abcde"]
+    with lab.client(serve) as client:
+        assert [result.error for result in client.write(writes)] == [None] * 5
+    assert len({request.headers["Idempotency-Key"] for request in lab.seen}) == len(lab.seen)
+
+
+def test_the_entry_that_spoils_a_batch_is_found(lab: Lab) -> None:
+    def serve(request: httpx.Request) -> httpx.Response:
+        names = [entry["external_device_id"] for entry in json.loads(request.content)]
+        if "c" in names:
+            return httpx.Response(422, json={"message": "wrong zone"})
+        return httpx.Response(201, json={"results": [ok(name, n) for n, name in enumerate(names, 1)]})
+
+    with lab.client(serve) as client:
+        results = client.write([device(name) for name in "abcd"])
+    assert [bool(result.error) for result in results] == [False, False, True, False]
+
+
+def test_a_batch_without_permission_is_not_cut_up(lab: Lab) -> None:
+    assert run(lab, {"message": "no"}, [A, B], 403) == ["failed", "failed"]

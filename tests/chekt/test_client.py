@@ -268,3 +268,19 @@ def test_an_id_cannot_walk_out_of_its_path(lab: Lab) -> None:
             client.list("site", ("..",))
         client.list("site", ("5/../6",))
     assert lab.seen[0].url.raw_path == b"/partner/v1/dealers/5%2F..%2F6/sites"
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        (write("create", payload={"name": "HQ"}), site(3)),
+        (write("update", payload={"name": "HQ"}), site(3)),
+    ],
+)
+def test_an_answer_about_another_object_leaves_a_write_unknown(
+    lab: Lab, change: Write, answer: JsonValue
+) -> None:
+    with lab.client(always(200, json=answer)) as client:
+        (result,) = client.write([change])
+    assert result.ambiguous
+    assert "another object" in (result.error or "")
