@@ -15,7 +15,7 @@ from reconciler.engine.fetch import ignore
 from reconciler.engine.graph import Graph
 from reconciler.engine.journal import Journal
 from reconciler.engine.payload import Payloads, Secrets
-from reconciler.engine.sending import Delivery, Ending, Sender
+from reconciler.engine.sending import Delivery, Ending, Sender, adopted
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
     Action,
@@ -32,6 +32,7 @@ from reconciler.model import (
     Snapshot,
     Writer,
 )
+from reconciler.planning.rows import forgotten, protections
 from reconciler.planning.scope import Scope
 from reconciler.planning.steps import Step, steps
 
@@ -64,12 +65,12 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
 
     ``snapshot`` and ``owned`` are those the plan was made from, after ``recover``. ``run``: the
     journal's id of this run. ``stop``, once set, lets the writes in flight finish and begins no other.
-    Call it for an empty plan too: it brings the ledger's protection up to the manifests. Raises
+    Call it for an empty plan too: the ledger's rows and protection follow the manifests. Raises
     LedgerError when the journal cannot be kept (nothing is sent from then on), and nothing for a
     write that fails: the report says so.
     """
     rows = dict(owned)
-    _record_what_needs_no_write(plan, desired, snapshot, rows, journal)
+    _record_what_needs_no_write(plan, desired, snapshot, rows, surfaces, journal)
     sender = Sender(
         run=run,
         payloads=Payloads(desired, snapshot, rows, surfaces, secrets, journal.secret_digest),
@@ -100,25 +101,27 @@ def _record_what_needs_no_write(
     desired: Sequence[Resource],
     snapshot: Snapshot,
     rows: dict[Address, Owned],
+    surfaces: Surfaces,
     journal: Journal,
 ) -> None:
-    """Take over what is as wanted already, and bring protection up to the manifests."""
+    """Take over what is as wanted already, drop rows of what is gone, bring protection up to date."""
     scope = Scope(plan.targets, plan.excludes)
+    dropped = forgotten(desired, snapshot, rows, surfaces, scope)
+    for address in dropped:
+        rows.pop(address)
     changed: dict[Address, Owned] = {}
     for change in plan.changes:
         live = snapshot.objects.get(change.address)
         if change.action is Action.ADOPT and not change.applied_fields() and live is not None:
-            taken = rows.get(change.address) or Owned(change.address, None, None)
-            changed[change.address] = replace(taken, remote_id=live.remote_id, external_id=live.external_id)
-    for resource in desired:
-        row = changed.get(resource.address) or rows.get(resource.address)
-        protect = resource.lifecycle.protect
-        if row is not None and row.protect != protect and scope.covers(resource.address):
-            changed[resource.address] = replace(row, protect=protect)
-    if changed:
+            changed[change.address] = adopted(rows.get(change.address), change.address, live)
+    for address, protect in protections(desired, rows | changed, scope).items():
+        changed[address] = replace(changed.get(address) or rows[address], protect=protect)
+    if changed or dropped:
         with journal.transaction():
-            for each in changed.values():
-                journal.record(each)
+            for address in dropped:
+                journal.forget(address)
+            for row in changed.values():
+                journal.record(row)
     rows |= changed
 
 

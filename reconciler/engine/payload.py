@@ -56,6 +56,7 @@ class Payloads:
         self._secrets = secrets
         self._secret_digest = secret_digest
         self._ids = remote_ids(desired, owned, snapshot.objects)
+        self._ids_before = dict(self._ids)
 
     def created(self, address: Address, remote_id: str) -> None:
         """From now on ``address`` is the object ``remote_id``."""
@@ -171,8 +172,8 @@ class Payloads:
         return self._ids[target]
 
     def _known_id(self, text: str, reference: Reference) -> str:
-        """Like ``_id_of``, for live fields: what is not known stays as it is."""
+        """Like ``_id_of``, for fields as they were read: ids from then; what is not known stays."""
         if not text.startswith(f"{reference.kind}:"):
             return text
         target = Address.parse(text)
-        return self._ids.get(target, text) if reference.by_remote_id else target.id
+        return self._ids_before.get(target, text) if reference.by_remote_id else target.id

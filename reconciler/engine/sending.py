@@ -255,6 +255,8 @@ class Sender:
         address = write.address
         live = self.payloads.live(address)
         row = self.owned.get(address) if write.operation == "update" else None
+        if row is not None and row.remote_id not in (None, write.remote_id):
+            row = None  # it is about an object that is gone; this one is taken over
         remote_id = (
             returned.remote_id if returned is not None and write.operation == "create" else write.remote_id
         )
@@ -292,6 +294,12 @@ class Sender:
             if value is not None:
                 digests[name] = self.journal.secret_digest(str(value))
         return digests
+
+
+def adopted(row: Owned | None, address: Address, live: LiveObject) -> Owned:
+    """What we own once ``live`` is taken over; ``row`` counts only if it is about the same object."""
+    about = row if row is not None and row.remote_id in (None, live.remote_id) else Owned(address, None, None)
+    return replace(about, remote_id=live.remote_id, external_id=live.external_id)
 
 
 def _plain_ending(result: WriteResult, attempt: int) -> Ending | None:
