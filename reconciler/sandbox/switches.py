@@ -1,0 +1,154 @@
+"""What the documents leave open, one typed field each (chekt-api/README.md sections 11 to 13).
+
+The defaults are the advice of section 11. A client should pass under every value of every field.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from typing import Any, Literal
+
+from reconciler.model import JsonObject, JsonValue
+from reconciler.sandbox.credentials import AUDIENCE, SCOPES
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """How this sandbox behaves where CHeKT's documents do not say or contradict each other.
+
+    Surfaces and shapes
+        ``shape``: of ``/ext/v1``, as the live clients see it or as the pages show it.
+        ``error_shape``: of section 3.4; ``surface`` gives each surface its own.
+        ``id_form``: partner ids as numbers or as strings of digits.
+        ``arming_states``: live arming status as ``armed`` or with its mode, ``armed_away``.
+        ``partition_envelope``: of the live partition list.
+
+    Writes
+        ``validation_status``: of a refused body. ``unknown_fields``: refuse or ignore them.
+        ``max_text``: longest text, characters. ``duplicate``: answer to a known external id.
+        ``external_id_change``: whether an update may change it. ``update_semantics``: PATCH merges and
+        PUT replaces, or both do one of them. ``clear_by``: which value clears an optional field.
+        ``cleared``: how an unset field is answered. ``unknown_station``: status for a station that does
+        not exist. ``company_name``: CHeKT's registered name wins, or the sent one.
+        ``security_type_strict``: refuse a type that the installed devices do not suit.
+        ``new_site_security_type``: its value on a new site. ``new_site_partitions``: how many
+        partitions a new site has, 0 for none. ``zone_unique``: one device a zone in a site.
+        ``single_device_writes``: PATCH, PUT and DELETE on one device.
+
+    Deletes
+        ``delete_answer``: 200 with ``{}``, or 204. ``delete_soft``: still read and listed, with
+        ``is_deleted`` 1. ``dependents``: what a delete does while children or references exist.
+
+    Bulk
+        ``bulk_limit``: most entries of one request, 0 for no limit. ``bulk_item``: fields beside
+        ``is_successful``, or under ``device``. ``bulk_flag``: its type. ``bulk_partial_status``: of a
+        partly failed batch, 0 for the usual one. ``bulk_key``: what names a device.
+
+    Lists
+        ``list_page_limit``: most entries of one answer (``page``, ``per_page``, ``limit`` and ``offset``
+        go on), 0 for all. ``list_delay``: seconds until a write shows in lists.
+
+    Arming
+        ``arming_delay``: seconds between a command and the new state. ``arming_in_progress``: show that
+        state meanwhile. ``open_zone``: refuse the command (409), or accept it and fail to arm.
+
+    Credentials
+        ``token_lifetime``: seconds. ``token_scopes``: of a machine token. ``audience``: accepted by the
+        token endpoint. ``refresh_rotation``: a refresh replaces the refresh token.
+
+    Rates (section 3.6) and idempotency (3.5)
+        ``rate_limits``: whether they apply. ``*_per_minute`` sustained, ``*_burst`` bucket size.
+        ``app_tier``: of every app. ``idempotency``: whether keys are honoured.
+        ``idempotency_stores``: which answers are replayed. ``idempotency_hours``: for how long.
+
+    Webhooks
+        ``deliveries``: keep them only, or post those to loopback addresses.
+        ``signature_encoding``: of the signature of an app's delivery.
+    """
+
+    shape: Literal["live", "page"] = "live"
+    error_shape: Literal["surface", "structured", "concepts", "live", "bare"] = "surface"
+    id_form: Literal["integer", "string"] = "integer"
+    arming_states: Literal["simple", "modes"] = "simple"
+    partition_envelope: Literal["array", "partitions", "data"] = "array"
+
+    validation_status: Literal[400, 422] = 400
+    unknown_fields: Literal["refuse", "ignore"] = "refuse"
+    max_text: int = 255
+    duplicate: Literal["409", "400", "422", "accept"] = "409"
+    external_id_change: Literal["refuse", "accept"] = "refuse"
+    update_semantics: Literal["by_method", "merge", "replace"] = "by_method"
+    clear_by: Literal["either", "null", "empty"] = "either"
+    cleared: Literal["absent", "null", "empty"] = "absent"
+    unknown_station: Literal[400, 404] = 400
+    company_name: Literal["registered", "sent"] = "registered"
+    security_type_strict: bool = False
+    new_site_security_type: Literal[1, 2, 3, 4] = 3
+    new_site_partitions: int = 0
+    zone_unique: bool = False
+    single_device_writes: bool = False
+
+    delete_answer: Literal["empty_object", "no_content"] = "empty_object"
+    delete_soft: bool = False
+    dependents: Literal["refuse", "cascade"] = "refuse"
+
+    bulk_limit: int = 0
+    bulk_item: Literal["flat", "nested"] = "flat"
+    bulk_flag: Literal["boolean", "number"] = "boolean"
+    bulk_partial_status: int = 0
+    bulk_key: Literal["either", "device_id", "external_device_id"] = "either"
+
+    list_page_limit: int = 0
+    list_delay: float = 0.0
+
+    arming_delay: float = 0.8
+    arming_in_progress: bool = False
+    open_zone: Literal["error", "failure"] = "error"
+
+    token_lifetime: int = 3600
+    token_scopes: tuple[str, ...] = SCOPES
+    audience: str = AUDIENCE
+    refresh_rotation: bool = True
+
+    rate_limits: bool = True
+    partner_per_minute: int = 5000
+    partner_burst: int = 500
+    dealer_per_minute: int = 1000
+    dealer_burst: int = 100
+    app_tier: Literal["free", "pro", "enterprise"] = "pro"
+
+    idempotency: bool = True
+    idempotency_stores: Literal["success", "client_errors", "all"] = "client_errors"
+    idempotency_hours: float = 24.0
+
+    deliveries: Literal["recorded", "loopback"] = "recorded"
+    signature_encoding: Literal["hex", "base64"] = "hex"
+
+    def to_json(self) -> JsonObject:
+        """Every switch by name."""
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_json(cls, values: JsonValue) -> Switches:
+        """The switches named in ``values``, the rest at their defaults. Raises ValueError."""
+        return cls().changed(values)
+
+    def changed(self, values: JsonValue) -> Switches:
+        """These switches with those of ``values`` set. Raises ValueError for an unknown name or value."""
+        if not isinstance(values, dict):
+            raise ValueError("switches are an object: {name: value}")
+        known = {field.name for field in fields(self)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"no switch is called {unknown[0]!r}; there are {', '.join(sorted(known))}")
+        checked: Switches = _adapter().validate_json(json.dumps({**self.to_json(), **values}), strict=True)
+        return checked
+
+
+@cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - only needed when switches come as JSON
+
+    return TypeAdapter(Switches)

@@ -1,0 +1,215 @@
+"""Webhook deliveries of the three systems, queued, signed and retried (section 7).
+
+A: apps, signed over timestamp and body. B: partner registrations, signed over the body. C: dealer
+webhooks, unsigned. A delivery is due when its event happens, which may lie ahead (arming).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+from reconciler.model import JsonObject, JsonValue
+from reconciler.sandbox.auth import app_secret
+from reconciler.sandbox.call import Call
+from reconciler.sandbox.store import Row, Store
+from reconciler.sandbox.timekeeping import iso
+
+_LONGEST_RETRY = 24 * 3600
+_APP_SCOPES = {
+    "alarm.": "events:read",
+    "verification.": "events:read",
+    "device.": "devices:read",
+    "snapshot.": "snapshots:read",
+    "partition.": "sites:read",
+    "relay.": "sites:read",
+}
+
+
+class Delivery(NamedTuple):
+    """One POST to an endpoint: ``system`` A, B or C, the event's name, address, headers and body."""
+
+    id: int
+    system: str
+    event: str
+    url: str
+    headers: dict[str, str]
+    body: str
+    due_at: float
+    status: str
+    attempts: int
+
+    def to_json(self) -> JsonObject:
+        """Every field by name."""
+        return {**self._asdict(), "due_at": iso(self.due_at)}
+
+
+Sender: TypeAlias = Callable[[Delivery], int]
+"""Posts a delivery and returns the HTTP status, 0 where there was no answer."""
+
+
+class Event(NamedTuple):
+    """Something that happened at a site, under the names of each system; None: not told there.
+
+    ``app``: name and data for A. ``partner``: names and flat body for B. ``dealer``: name, status and
+    data for C.
+    """
+
+    site: Row
+    at: float
+    partition_id: int = 0
+    app: tuple[str, JsonObject] | None = None
+    partner: tuple[tuple[str, ...], JsonObject] | None = None
+    dealer: tuple[str, str, JsonObject] | None = None
+    triggered_by: str = ""
+
+
+def publish(call: Call, event: Event) -> None:
+    """Queue a delivery to everyone who listens."""
+    for system, name, url, headers, body in _deliveries(call, event):
+        value = json.dumps({"system": system, "event": name, "url": url, "headers": headers, "body": body})
+        call.store.run(
+            "INSERT INTO deliveries (site_id, partition_id, due_at, status, attempts, body)"
+            " VALUES (?, ?, ?, 'queued', 0, ?)",
+            (event.site.id, event.partition_id, event.at, value),
+        )
+
+
+def _deliveries(call: Call, event: Event) -> Iterator[tuple[str, str, str, dict[str, str], str]]:
+    dealer_id = event.site.scope
+    if event.app is not None:
+        yield from _to_apps(call, dealer_id, event.at, *event.app)
+    if event.partner is not None:
+        names, flat = event.partner
+        for row in call.store.all("webhook"):
+            subscribed = row.body.get("events")
+            for name in names:
+                if isinstance(subscribed, list) and name in subscribed:
+                    body = json.dumps({**flat, "event_type": name})
+                    signature = _signature(str(row.body.get("secret")), body).hex()
+                    headers = {"x-webhook-signature": f"sha256={signature}"}
+                    yield "B", name, str(row.body["url"]), headers, body
+    if event.dealer is not None:
+        yield from _to_dealer(call, dealer_id, event)
+
+
+def _to_apps(
+    call: Call, dealer_id: str, at: float, name: str, data: JsonObject
+) -> Iterator[tuple[str, str, str, dict[str, str], str]]:
+    scope = next(scope for prefix, scope in _APP_SCOPES.items() if name.startswith(prefix))
+    for row in call.store.list("app", dealer_id):
+        webhook, permissions = row.body.get("webhook"), row.body.get("permissions")
+        if not isinstance(webhook, dict) or not isinstance(permissions, list) or scope not in permissions:
+            continue
+        subscribed: Any = webhook.get("events")
+        if name not in subscribed:
+            continue
+        event_id = f"evt_{uuid.uuid4().hex}"
+        body = json.dumps({"id": event_id, "type": name, "created_at": iso(at), "data": data})
+        stamp = str(int(at))
+        raw = _signature(app_secret(row.id), f"{stamp}.{body}")
+        encoded = (
+            base64.b64encode(raw).decode() if call.switches.signature_encoding == "base64" else raw.hex()
+        )
+        headers = {"X-CHeKT-Signature": encoded, "X-CHeKT-Timestamp": stamp}
+        yield "A", name, str(webhook["url"]), headers, body
+
+
+def _to_dealer(
+    call: Call, dealer_id: str, event: Event
+) -> Iterator[tuple[str, str, str, dict[str, str], str]]:
+    assert event.dealer is not None
+    name, status, data = event.dealer
+    dealer = call.store.get("dealer", int(dealer_id))
+    url = dealer.body.get("webhook_url") if dealer is not None else None
+    if not isinstance(url, str):
+        return
+    site: JsonObject = {
+        "site_id": event.site.id,
+        "site_name": event.site.body.get("name"),
+        "account_number": event.site.body.get("account_number"),
+    }
+    body: JsonObject = {
+        "event_id": int(event.at * 1000),
+        "event_type": name,
+        "status": status,
+        "endpoint_url": url,
+        "api_version": "v1",
+        "payload": {"data": {**site, **data}, "triggered_by": {"email": event.triggered_by}},
+    }
+    yield "C", name, url, {}, json.dumps(body)
+
+
+def _signature(secret: str, text: str) -> bytes:
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
+
+
+def deliveries(store: Store, status: str | None = None, due_by: float | None = None) -> list[Delivery]:
+    """The deliveries in the queue, oldest first, narrowed by status and due time."""
+    found = store.rows(
+        "SELECT id, body, due_at, status, attempts FROM deliveries"
+        " WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR due_at <= ?2) ORDER BY due_at, id",
+        (status, due_by),
+    )
+    return [_delivery(*each) for each in found]
+
+
+def _delivery(number: int, text: str, due_at: float, status: str, attempts: int) -> Delivery:
+    body: dict[str, Any] = json.loads(text)
+    return Delivery(number, due_at=due_at, status=status, attempts=attempts, **body)
+
+
+def deliver_due(store: Store, now: float, sender: Sender) -> int:
+    """Send what is due at ``now``; a refused one is tried again after 1, 2, 4, ... seconds for a day."""
+    with store.lock:
+        due = deliveries(store, "queued", now)
+    for delivery in due:
+        answered = sender(delivery)
+        attempts = delivery.attempts + 1
+        given_up = 2**attempts > _LONGEST_RETRY
+        status = "delivered" if 200 <= answered < 300 else "failed" if given_up else "queued"
+        with store.transaction():
+            store.run(
+                "UPDATE deliveries SET status = ?, attempts = ?, due_at = ? WHERE id = ?",
+                (status, attempts, now + 2 ** (attempts - 1), delivery.id),
+            )
+    return len(due)
+
+
+def post_to_loopback(delivery: Delivery) -> int:
+    """Post to a loopback address within 5 s; any other address gets no request and no answer (0)."""
+    if urlsplit(delivery.url).hostname not in ("127.0.0.1", "::1", "localhost"):
+        return 0
+    headers = {"Content-Type": "application/json", **delivery.headers}
+    request = urllib.request.Request(  # noqa: S310 - loopback only, checked above
+        delivery.url, delivery.body.encode(), headers, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return exc.code
+    except OSError:
+        return 0
+
+
+def drop_pending(store: Store, site_id: int, partition_id: int, now: float) -> None:
+    """Forget deliveries of events that will not happen."""
+    store.run(
+        "DELETE FROM deliveries WHERE site_id = ? AND partition_id = ? AND due_at > ? AND status = 'queued'",
+        (site_id, partition_id, now),
+    )
+
+
+def as_json(values: list[Delivery]) -> JsonValue:
+    """Deliveries as the admin endpoint lists them."""
+    return [each.to_json() for each in values]
