@@ -7,7 +7,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict
 
 import httpx
 
@@ -19,8 +19,21 @@ from reconciler.kinds import REGISTRY, Binding, Endpoint, Kind, Part
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import JsonValue, LiveObject, Write, WriteResult
 
+
+class _ListOptions(TypedDict, total=False):
+    query: Mapping[str, str]
+    limit: int
+
+
 _UNCONFIRMED = ("inferred", "provisional")
 _BATCH_REFUSED = (400, 413, 422)
+
+_DEALER_SITES = "/ext/v1/sites"
+_SITE_LIST: Mapping[str, _ListOptions] = {
+    "live": {"limit": 500},
+    "page": {"query": {"per_page": "100"}},
+}
+"""What the live client passes and the largest page the documents allow (chekt-api/README.md section 3.3)."""
 
 
 class Client:
@@ -222,6 +235,7 @@ class Client:
             self.connection.dialect,
             self.connection.page_sizes,
             self.transport.unexpected,
+            **_SITE_LIST[self.connection.dialect] if endpoint.path == _DEALER_SITES else {},
         )
         found = []
         for raw in paging.read_all(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,6 +29,7 @@ Object: TypeAlias = Mapping[str, JsonValue]
 Query: TypeAlias = Mapping[str, str]
 Fetch: TypeAlias = Callable[[Query], Answer]
 
+_LARGEST_LIMIT: Final = 500_000
 _NO_SUCH_PAGE: Final = (400, 404, 422)
 _LINK_NEXT: Final = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 _DIALECT_SIZES: Final = frozenset({20, 100})
@@ -39,7 +40,9 @@ _DIALECT_SIZES: Final = frozenset({20, 100})
 class Listing:
     """How a list is called, and what is known of its pages.
 
-    ``names``: keys under which the array may stand. ``unexpected`` makes the error for an answer that
+    ``names``: keys under which the array may stand. ``query``: goes along with every page. ``limit``: of
+    the objects in one answer, where the list is known to take one; it is raised when it is reached.
+    ``unexpected`` makes the error for an answer that
     is no list or no sound one, from endpoint, status and what is wrong.
     """
 
@@ -47,6 +50,8 @@ class Listing:
     dialect: Literal["live", "page"]
     page_sizes: frozenset[int]
     unexpected: Callable[[str, int, str], ApiError]
+    query: Query = field(default_factory=dict)
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,19 @@ class _Next:
 
 def read_all(listing: Listing, fetch: Fetch) -> list[Object]:
     """Every object of a list, in the server's order, pages followed. Raises RemoteError."""
+    if listing.limit is None:
+        return _read(listing, fetch)
+    limited = replace(listing, query={**listing.query, "limit": str(listing.limit)})
+    objects = _read(limited, fetch)
+    if len(objects) != listing.limit or listing.limit >= _LARGEST_LIMIT:
+        return objects
+    return read_all(replace(listing, limit=listing.limit * 10), fetch)
+
+
+def _read(listing: Listing, fetch: Fetch) -> list[Object]:
     objects: dict[str, Object] = {}
     queries: list[Query] = []
-    step: _Next | None = _Next({})
+    step: _Next | None = _Next(listing.query)
     while step is not None:
         try:
             answer = fetch(step.query)
@@ -113,13 +128,14 @@ def _following(
     total = _whole(_first(scopes, "total_count", "total"), answer.headers.get("x-total-count"))
     per_page = _whole(_first(scopes, "per_page"), answer.headers.get("x-per-page"))
     link = _link(answer)
-    by_number = {"page": str(number), **({"per_page": str(per_page)} if per_page else {})}
+    by_number = {**listing.query, "page": str(number), **({"per_page": str(per_page)} if per_page else {})}
     if link is not None:
         return _Next(link)
     if has_more is False:
         return None
-    if cursor is not None and (has_more or {"cursor": cursor} not in queries):
-        return _Next({"cursor": cursor})
+    by_cursor = {**listing.query, "cursor": cursor or ""}
+    if cursor is not None and (has_more or by_cursor not in queries):
+        return _Next(by_cursor)
     if has_more:
         return _Next(by_number)
     if total is not None:

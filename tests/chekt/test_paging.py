@@ -126,11 +126,32 @@ def test_a_probe_that_fails_otherwise_fails_the_list(lab: Lab) -> None:
 def test_the_dialect_of_the_pages_fills_pages_of_twenty(lab: Lab, total: int, requests: int) -> None:
     def serve(request: httpx.Request) -> httpx.Response:
         start = (number(request, "page", 1) - 1) * 20
-        return httpx.Response(200, json={"data": {"sites": sites(start, max(0, min(20, total - start)))}})
+        contacts = [{"contact_id": n} for n in range(start, min(start + 20, total))]
+        return httpx.Response(200, json={"data": {"contacts": contacts}})
 
     with lab.client(serve, "dealer", dialect="page") as client:
-        assert len(client.list("site", ())) == total
+        assert len(client.list("contact", ("5", "1"))) == total
     assert len(lab.seen) == requests
+
+
+@pytest.mark.parametrize(
+    ("total", "limits"), [(3, ["500"]), (499, ["500"]), (500, ["500", "5000"]), (700, ["500", "5000"])]
+)
+def test_the_sites_of_a_dealer_are_asked_for_as_the_live_client_does(
+    lab: Lab, total: int, limits: list[str]
+) -> None:
+    def serve(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=sites(0, min(total, number(request, "limit", 20))))
+
+    with lab.client(serve, "dealer") as client:
+        assert len(client.list("site", ("5",))) == total
+    assert [request.url.params["limit"] for request in lab.seen] == limits
+
+
+def test_a_server_that_ignores_the_limit_is_asked_once(lab: Lab) -> None:
+    with lab.client(always(200, json=sites(0, 700)), "dealer") as client:
+        assert len(client.list("site", ("5",))) == 700
+    assert len(lab.seen) == 1
 
 
 ENDLESS: list[JsonObject] = [
