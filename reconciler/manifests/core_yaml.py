@@ -358,7 +358,7 @@ def _bad_characters(page: Page) -> Problem | None:
 def _syntax_problem(page: Page, exc: yaml.MarkedYAMLError) -> Problem:
     mark = exc.problem_mark or exc.context_mark
     place = page.place(page.offset(mark.line, mark.column)) if mark is not None else page.place(0)
-    found = " ".join(str(part) for part in (exc.context, exc.problem) if part)
+    found = ", ".join(str(part) for part in (exc.context, exc.problem) if part)
     at_tab = mark is not None and page.text[page.offset(mark.line, mark.column) :][:1] == "\t"
     if at_tab:
         return Problem("a tab cannot be used here", place, "Indent with spaces.")

@@ -14,7 +14,7 @@ from reconciler.errors import Problem
 from reconciler.kinds.values import zone_names
 from reconciler.manifests import secrets
 from reconciler.manifests.nodes import Node, Series, Table
-from reconciler.manifests.spelling import suggestion
+from reconciler.manifests.spelling import nearest, suggestion
 from reconciler.model import Source
 
 Step = str | int
@@ -56,12 +56,20 @@ def problems(
     """One problem for each finding of ``error``, placed in ``table``, which was validated.
 
     ``known``: the field names allowed in the mapping at a path. A union reports every branch it
-    tried; only the findings that reach deepest are kept.
+    tried; only the findings that reach deepest are kept. A missing field is not reported beside its
+    misspelling.
     """
+    details = [(_path(table, detail), detail) for detail in error.errors(include_url=False)]
+    misspelt = {
+        (*path[:-1], nearest(str(path[-1]), known(path[:-1])))
+        for path, detail in details
+        if detail["type"] == "extra_forbidden"
+    }
     found: dict[tuple[Step, ...], Problem] = {}
-    for detail in error.errors(include_url=False):
-        path = _path(table, detail)
-        if any(other[: len(path)] == path and len(other) > len(path) for other in found):
+    for path, detail in details:
+        if detail["type"] == "missing" and path in misspelt:
+            continue
+        if any(other[: len(path)] == path and len(other) > len(path) for other, _ in details):
             continue
         found.setdefault(path, _problem(detail, path, table, known))
     return list(found.values())
@@ -158,7 +166,7 @@ def _out_of_limits(kind: str, value: object, context: Mapping[str, Any]) -> tupl
         hint = suggestion(str(value), allowed)
     elif kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
-        hint = f"Write a number of {words} {context[bound]}."
+        hint = f"Write a number of {words} {context[bound]:g}."
     elif kind == "string_pattern_mismatch":
         pattern = str(context["pattern"])
         hint = _FORMS.get(pattern, f"It must match {pattern}")
@@ -181,12 +189,13 @@ def _not_text(value: object, path: tuple[Step, ...], holder: Table | Series) -> 
 
 
 def _from_validator(text: str, value: object, path: tuple[Step, ...]) -> tuple[str, str]:
-    """A sentence of one of our own validators, ``what is wrong; write ...`` or ``write ...``."""
-    wrong, _, hint = text.partition("; write ")
-    if hint:
-        hint = f"Write {hint}."
-    elif text.startswith("write "):
-        wrong, hint = f"{shown(value)} is not allowed", f"W{text[1:]}."
+    """A sentence of one of our own validators, ``what is wrong; the way out`` or the way out alone."""
+    wrong, _, hint = text.partition("; ")
+    if not hint:
+        wrong, hint = f"{shown(value)} is not allowed", text
+        if isinstance(value, dict):
+            wrong = "these fields do not go together"
+    hint = f"{hint[:1].upper()}{hint[1:]}."
     if path and path[-1] == "timezone" and isinstance(value, str):
         near = suggestion(value.strip().replace(" ", "_"), zone_names(), listed=0)
         hint = " ".join(part for part in (near, hint) if part)
