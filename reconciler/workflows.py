@@ -181,7 +181,9 @@ def apply_plan(
         result = "interrupted" if report.interrupted else "done"
     finally:
         ledger.end_run(run, result, clock())
-    return Applied(report, _remaining(account, planned, report, options, on_event))
+    remaining = _remaining(account, planned, report, options, on_event)
+    sent = account.client.requests
+    return Applied(replace(report, reads=sent.reads, writes=sent.writes), remaining)
 
 
 def _remaining(

@@ -10,6 +10,7 @@ import click
 from reconciler.cli import options
 from reconciler.cli.console import Console
 from reconciler.errors import ConfigError
+from reconciler.model import JsonObject
 
 
 @click.group()
@@ -86,7 +87,8 @@ def serve(
             f"  export CHEKT_CLIENT_SECRET={credentials.CLIENT_SECRET}\n{keys}\n"
             f"Switches, faults, clock and request log: {server.url}/sim/v0"
         )
-        server.run()
+        with server:
+            server.wait()
     except ValueError as exc:
         raise ConfigError(str(exc), hint="GET /sim/v0/switches lists the switches.") from exc
     finally:
@@ -137,9 +139,9 @@ def _file(directory: Path, db: Path | None) -> Path:
     return file
 
 
-def _switches(pairs: tuple[str, ...], shape: str | None) -> dict[str, object]:
+def _switches(pairs: tuple[str, ...], shape: str | None) -> JsonObject:
     """Switches from ``NAME=VALUE`` options; a value that is no JSON is text."""
-    chosen: dict[str, object] = {} if shape is None else {"shape": shape}
+    chosen: JsonObject = {} if shape is None else {"shape": shape}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:

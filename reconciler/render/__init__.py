@@ -22,9 +22,7 @@ def plan(made: Plan, output_format: str, *, colour: bool = False) -> str:
 
 def report(done: Report, output_format: str, *, colour: bool = False) -> str:
     """The end of an apply as ``text`` or ``json``; ``colour`` is for text only."""
-    from reconciler.render import report as end  # noqa: PLC0415
-    from reconciler.render import text  # noqa: PLC0415
+    from reconciler.render.report import to_json, to_text  # noqa: PLC0415
+    from reconciler.render.text import ansi, plain  # noqa: PLC0415
 
-    if output_format == "json":
-        return end.to_json(done)
-    return end.to_text(done, text.ansi if colour else text.plain)
+    return to_json(done) if output_format == "json" else to_text(done, ansi if colour else plain)
