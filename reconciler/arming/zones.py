@@ -142,7 +142,7 @@ def _changes(tz: ZoneInfo, data: bytes) -> list[OffsetChange]:
     found = []
     listed = _listed(data)
     for at in listed:
-        if _BEGIN <= at < _END:
+        if _BEGIN < at < _END:
             before, after = _offset(tz, at - 1), _offset(tz, at)
             if before != after:
                 found.append(OffsetChange(at, before, after))

@@ -214,7 +214,7 @@ def test_the_skipped_hour_in_new_york(windows: list[Any], expected: list[str]) -
             ["10-29 02:30+00:00 disarmed", "10-29 18:00+00:00 armed_away"],
         ),
         ("Antarctica/Troll", "2023-03-26", "2023-03-26", window("01:30", "02:30", days="daily"), []),
-        # A date that was skipped: the evening before runs up to the change, the rest of the next night from it.
+        # A skipped date: the evening before runs up to the change, the rest of the next night from it.
         (
             "Pacific/Apia",
             "2011-12-29",
