@@ -231,11 +231,13 @@ def dealer(remote_id: str = "12345", **fields: JsonValue) -> Resource:
     return resource("dealer:acme", remote_id=remote_id, **fields)
 
 
-def station(name: str = "central", **fields: JsonValue) -> Resource:
+def station(name: str = "central", /, **fields: JsonValue) -> Resource:
     return resource(f"monitoring_station:acme/{name}", **{"name": name.title(), **fields})
 
 
-def site(name: str = "hq", *, at: str | None = None, protect: bool = False, **fields: JsonValue) -> Resource:
+def site(
+    name: str = "hq", /, *, at: str | None = None, protect: bool = False, **fields: JsonValue
+) -> Resource:
     values: dict[str, JsonValue] = {"name": name.title(), "timezone": "Asia/Seoul", **fields}
     target = f"monitoring_station:acme/{at}" if at else None
     if target:
@@ -243,12 +245,12 @@ def site(name: str = "hq", *, at: str | None = None, protect: bool = False, **fi
     return resource(f"site:acme/{name}", references=(target,) if target else (), protect=protect, **values)
 
 
-def device(name: str = "door", *, under: str = "hq", zone: str = "001", **fields: JsonValue) -> Resource:
+def device(name: str = "door", /, *, under: str = "hq", zone: str = "001", **fields: JsonValue) -> Resource:
     values = {"device_type": "camera", "zone_number": zone, "name": name.title(), **fields}
     return resource(f"device:acme/{under}/{name}", **values)
 
 
-def webhook(name: str = "feed", secret: str = "HOOK_SECRET", **fields: JsonValue) -> Resource:
+def webhook(name: str = "feed", /, secret: str = "HOOK_SECRET", **fields: JsonValue) -> Resource:
     url = f"https://hooks.example.com/{name}"
     return resource(
         f"webhook:{name}",

@@ -170,15 +170,8 @@ def test_a_parent_keeps_standing_when_a_child_cannot_be_deleted(rig: Rig) -> Non
     rig.apply(FULL)
     rig.account.faults[Address("device", ("acme", "hq", "door")), "delete"] = ["fail"]
     report = rig.apply([dealer(), webhook()])
-    assert (
-        outcomes(report)
-        == {
-            "device:acme/hq/door": "failed",
-            "site:acme/hq": "skipped",
-            "monitoring_station:acme/central": "skipped",
-        }
-        or outcomes(report)["site:acme/hq"] == "skipped"
-    )
+    assert outcomes(report)["device:acme/hq/door"] == "failed"
+    assert outcomes(report)["site:acme/hq"] == "skipped"
     assert rig.account.find("site", "hq")
     assert Address("site", ("acme", "hq")) in rig.ledger.owned()
 
@@ -334,8 +327,8 @@ def test_a_dry_run_changes_nothing(rig: Rig) -> None:
     report = rig.apply(FULL)
     assert rig.account.objects == before
     assert rig.account.sent == []
-    assert outcome(report, "site:acme/hq").status.value == "failed" or "skipped"
-    assert set(rig.ledger.owned()) <= {Address("dealer", ("acme",))}
+    assert set(outcomes(report).values()) == {"done", "failed", "skipped"}
+    assert list(rig.ledger.owned()) == [Address("dealer", ("acme",))]
 
 
 def test_references_by_name_travel_as_the_users_id(rig: Rig) -> None:
