@@ -6,7 +6,7 @@ GET          /sim/v0/state                              everything: objects by k
 GET PUT      /sim/v0/switches                           all switches; PUT changes those it names
 GET POST     /sim/v0/faults                             faults in wait; POST adds one (``faults.Fault``)
 DELETE       /sim/v0/faults                             forget them
-GET PUT      /sim/v0/clock                              ``{"now", "frozen"}``, ``{"advance": s}``, ``{}`` frees
+GET PUT      /sim/v0/clock                              ``{"now", "frozen"}``, ``{"advance": s}``, ``{}``
 GET DELETE   /sim/v0/requests                           the request log
 GET          /sim/v0/keys                               credentials, app keys and secrets
 POST         /sim/v0/keys                               ``{"kid", "pem"}``, or ``{"dealer_id", "api_key"}``
@@ -42,8 +42,8 @@ from reconciler.sandbox.field_work import field_routes
 from reconciler.sandbox.messages import Response, reply
 from reconciler.sandbox.routing import Route
 from reconciler.sandbox.seed import add_dealer_key
-from reconciler.sandbox.store import Row
-from reconciler.sandbox.timekeeping import instant, iso
+from reconciler.sandbox.store import Row, stored
+from reconciler.sandbox.timekeeping import instant
 from reconciler.sandbox.webhooks import as_json, deliveries
 
 if TYPE_CHECKING:
@@ -92,21 +92,8 @@ class Admin:
         self.sandbox.reset()
         return reply({})
 
-    def state(self, call: Call) -> Response:
-        objects: dict[str, list[JsonObject]] = {}
-        for kind in call.store.counts():
-            objects[kind] = [stored(row) for row in call.store.all(kind)]
-        arming = call.store.rows("SELECT site_id, partition_id, body FROM arming ORDER BY 1, 2")
-        return reply(
-            {
-                "objects": objects,
-                "counts": call.store.counts(),
-                "arming": [{"site_id": a, "partition_id": b, "state": c} for a, b, c in arming],
-                "clock": self.sandbox.clock.to_json(),
-                "switches": self.sandbox.switches.to_json(),
-                "requests": len(self.sandbox.requests()),
-            }
-        )
+    def state(self, _call: Call) -> Response:
+        return reply(self.sandbox.state())
 
     def read_switches(self, _call: Call) -> Response:
         return reply(self.sandbox.switches.to_json())
@@ -191,13 +178,7 @@ class Admin:
                 raise Refusal(400, str(exc), field="pem") from exc
             return reply({"kid": body["kid"]}, 201)
         dealer_id = body.get("dealer_id")
-        if (
-            type(dealer_id) is not int
-            or call.store.get(  # noqa: E721 - a bool is no id
-                "dealer", dealer_id
-            )
-            is None
-        ):
+        if type(dealer_id) is not int or call.store.get("dealer", dealer_id) is None:
             raise not_found("dealer")
         add_dealer_key(call.store, str(body["api_key"]), dealer_id)
         return reply({"dealer_id": dealer_id}, 201)
@@ -206,7 +187,7 @@ class Admin:
         body = call.request.json_object()
         dealer_id, name = body.get("dealer_id"), body.get("company_name", "Example Security")
         external_id = body.get("external_dealer_id")
-        if type(dealer_id) is not int:  # noqa: E721
+        if type(dealer_id) is not int:
             raise Refusal(400, "dealer_id must be a number", field="dealer_id")
         try:
             self.sandbox.seed_dealer(
@@ -228,19 +209,6 @@ class Admin:
         return reply({"tried": self.sandbox.deliver()})
 
 
-def stored(row: Row) -> JsonObject:
-    """An object as it is stored, under the manifest's field names."""
-    return {
-        "kind": row.kind,
-        "id": row.id,
-        "scope": row.scope,
-        "external_id": row.external_id,
-        "created_at": iso(row.created_at),
-        "updated_at": iso(row.updated_at),
-        "body": row.body,
-    }
-
-
 def _object(call: Call) -> Row:
     row = call.store.get(call.ids["kind"], call.number_of("object_id", "object"))
     if row is None:
@@ -260,6 +228,7 @@ def create_object(call: Call) -> Response:
 
 
 def read_object(call: Call) -> Response:
+    """The object as stored."""
     return reply(stored(_object(call)))
 
 
@@ -279,5 +248,6 @@ def change_object(call: Call) -> Response:
 
 
 def delete_object(call: Call) -> Response:
+    """Delete by hand, whatever depends on the object."""
     call.store.delete(_object(call), call.now)
     return reply({})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
@@ -24,7 +25,7 @@ from reconciler.sandbox.messages import Request, Response, reply
 from reconciler.sandbox.routes import all_routes
 from reconciler.sandbox.routing import Route, Router
 from reconciler.sandbox.seed import seed_dealer
-from reconciler.sandbox.store import Store
+from reconciler.sandbox.store import Store, stored
 from reconciler.sandbox.switches import Switches
 from reconciler.sandbox.timekeeping import Clock, iso, real_clock
 from reconciler.sandbox.tokens import Tokens
@@ -97,7 +98,7 @@ class Sandbox:
             if isinstance(saved, dict):
                 self.clock.restore(saved)
             kept = self.store.setting("switches")
-            chosen = switches or (Switches.from_json(kept) if kept is not None else Switches())
+            chosen = switches or (Switches.from_json(kept) if isinstance(kept, dict) else Switches())
             self.store.save_setting("switches", chosen.to_json())
             return chosen
 
@@ -153,6 +154,22 @@ class Sandbox:
     def add_fault(self, fault: Fault) -> None:
         """Put ``fault`` in wait."""
         self.faults.add(fault)
+
+    def state(self) -> JsonObject:
+        """Everything: objects by kind, arming states, counts, clock, switches, length of the log."""
+        store = self.store
+        with store.lock:
+            counts = store.counts()
+            objects = {kind: [stored(row) for row in store.all(kind)] for kind in counts}
+            arming = store.rows("SELECT site_id, partition_id, body FROM arming ORDER BY 1, 2")
+        return {
+            "objects": objects,
+            "counts": dict(counts),
+            "arming": [{"site_id": a, "partition_id": b, **json.loads(body)} for a, b, body in arming],
+            "clock": self.clock.to_json(),
+            "switches": self._switches.to_json(),
+            "requests": len(self._log),
+        }
 
     def requests(self) -> list[RequestRecord]:
         """The log of API requests, oldest first; the simulator's own operations are left out."""

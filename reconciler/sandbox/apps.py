@@ -11,7 +11,7 @@ from reconciler.model import JsonObject
 from reconciler.sandbox.arming import STATES, Actor, partitions_of, set_state
 from reconciler.sandbox.call import Call
 from reconciler.sandbox.equipment import online
-from reconciler.sandbox.errors import Refusal, not_found
+from reconciler.sandbox.errors import not_found
 from reconciler.sandbox.messages import Response, reply
 from reconciler.sandbox.routing import Route
 from reconciler.sandbox.store import Row
@@ -44,7 +44,7 @@ def app_routes() -> Iterator[Route]:
 
 
 def _sites(call: Call) -> list[Row]:
-    return call.store.list("site", str(call.own_dealer().id))
+    return call.store.within("site", str(call.own_dealer().id))
 
 
 def list_devices(call: Call) -> Response:
@@ -54,7 +54,7 @@ def list_devices(call: Call) -> Response:
     found = [
         _device(row)
         for site in _sites(call)
-        for row in call.store.list("device", f"{site.scope}/{site.id}")
+        for row in call.store.within("device", f"{site.scope}/{site.id}")
         if wanted is None or str(row.id) in wanted
     ]
     return reply({"data": found})
@@ -79,10 +79,12 @@ def _own_device(call: Call) -> Row:
 
 
 def read_device(call: Call) -> Response:
+    """One device of the dealer."""
     return reply(_device(_own_device(call)))
 
 
 def update_device(call: Call) -> Response:
+    """Change labels, groups or configuration."""
     row = _own_device(call)
     body = call.request.json_object()
     for name in body:
@@ -92,12 +94,14 @@ def update_device(call: Call) -> Response:
 
 
 def list_snapshots(call: Call) -> Response:
+    """The pictures taken of a device."""
     row = _own_device(call)
-    found = call.store.list("snapshot", f"{row.scope}/{row.id}")
+    found = call.store.within("snapshot", f"{row.scope}/{row.id}")
     return reply({"data": [{"id": str(each.id), "created_at": iso(each.created_at)} for each in found]})
 
 
 def take_snapshot(call: Call) -> Response:
+    """Take a picture now."""
     row = _own_device(call)
     taken = call.store.insert("snapshot", f"{row.scope}/{row.id}", None, {}, call.now)
     return reply({"id": str(taken.id), "device_id": str(row.id), "created_at": iso(taken.created_at)})
@@ -118,7 +122,8 @@ def list_events(call: Call) -> Response:
 
 
 def list_alarms(call: Call) -> Response:
-    rows = call.store.list("alarm", str(call.own_dealer().id))
+    """The alarms of the dealer."""
+    rows = call.store.within("alarm", str(call.own_dealer().id))
     return reply({"data": [_alarm(row) for row in rows]})
 
 
@@ -134,6 +139,7 @@ def _own_alarm(call: Call) -> Row:
 
 
 def read_alarm(call: Call) -> Response:
+    """One alarm."""
     return reply(_alarm(_own_alarm(call)))
 
 
@@ -155,6 +161,7 @@ def _tell_apps(call: Call, alarm: Row, status: str) -> None:
 
 
 def annotate(call: Call) -> Response:
+    """Add a verdict to an alarm (section 6)."""
     row = _own_alarm(call)
     body = call.request.json_object()
     for name in body:
@@ -173,6 +180,7 @@ def annotate(call: Call) -> Response:
 
 
 def list_sites(call: Call) -> Response:
+    """The sites of the dealer, with their partitions."""
     found: list[JsonObject] = [
         {
             "id": str(row.id),

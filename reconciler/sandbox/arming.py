@@ -200,12 +200,12 @@ def _event(site: Row, partition_id: int, change: tuple[str, str], actor: Actor, 
     if partition_id:
         data["partitions"] = [{"partition_id": partition_id, "arming_status": simple}]
     changes = {"armed": ("site.armed",), "disarmed": ("site.disarmed",)}.get(simple, ())
-    app = ("partition.armed", {"site_id": site.id, "partition_id": partition_id})
+    partition: JsonObject = {"site_id": site.id, "partition_id": partition_id}
     return Event(
         site,
         at,
         partition_id,
-        app=app if simple == "armed" and partition_id else None,
+        app=("partition.armed", partition) if simple == "armed" and partition_id else None,
         partner=((*changes, "arming.state_changed"), flat),
         dealer=("partition_arming_status" if partition_id else "arming_status", simple, data),
         triggered_by=actor.name,
@@ -215,7 +215,8 @@ def _event(site: Row, partition_id: int, change: tuple[str, str], actor: Actor, 
 def history(store: Store, site_id: int, now: float) -> list[JsonObject]:
     """Every change of state of a site up to ``now``, oldest first: for the admin endpoint."""
     found = store.rows(
-        "SELECT at, body FROM activity WHERE site_id = ? AND category_id = ? AND at <= ? ORDER BY at, event_id",
+        "SELECT at, body FROM activity WHERE site_id = ? AND category_id = ? AND at <= ?"
+        " ORDER BY at, event_id",
         (site_id, ARMING, now),
     )
     return [{"at": iso(at), **json.loads(text)} for at, text in found]

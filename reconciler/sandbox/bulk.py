@@ -140,8 +140,9 @@ class BulkCollection:
 
     def _failure(self, call: Call, entry: JsonValue, refusal: Refusal) -> JsonObject:
         binding = self.collection.binding
-        names = (binding.remote_id, binding.external_id)
-        ids = {name: entry[name] for name in names if name in entry} if isinstance(entry, dict) else {}
+        names = (binding.remote_id, str(binding.external_id))
+        sent = entry if isinstance(entry, dict) else {}
+        ids: JsonObject = {name: sent[name] for name in names if name in sent}
         error: JsonObject = {"code": refusal.code, "message": refusal.message}
         if refusal.field is not None:
             error["field"] = refusal.field

@@ -65,11 +65,11 @@ def list_sites(call: Call) -> Response:
     if status not in ("", "active", "inactive"):
         raise Refusal(400, "status is active or inactive", field="status")
     if not search and not status and not page:
-        rows = call.store.list("site", str(dealer.id), limit=limit, offset=offset)
+        rows = call.store.within("site", str(dealer.id), limit=limit, offset=offset)
         return reply([_live_site(row, dealer) for row in rows])
     rows = [
         row
-        for row in call.store.list("site", str(dealer.id))
+        for row in call.store.within("site", str(dealer.id))
         if (not search or search in _searchable(row)) and (not status or status == _page_status(row))
     ]
     shown = rows[offset : None if limit is None else offset + limit]
@@ -146,8 +146,9 @@ def _page_site(row: Row) -> JsonObject:
 
 
 def list_contacts(call: Call) -> Response:
+    """The contacts of a site, the same ones as on the partner surface."""
     site = call.own_site(SITE_PREFIX)
-    rows = call.store.list("contact", _scope(site))
+    rows = call.store.within("contact", _scope(site))
     if call.switches.shape == "page":
         contacts: list[JsonValue] = [_page_contact(row) for row in rows]
         return reply({"data": {"contacts": contacts, "total_count": len(contacts)}})
@@ -155,10 +156,12 @@ def list_contacts(call: Call) -> Response:
 
 
 def read_contact(call: Call) -> Response:
+    """One contact."""
     return _answer(call, _contact(call))
 
 
 def create_contact(call: Call) -> Response:
+    """Add a contact; the external id is required in the live shape only."""
     site = call.own_site(SITE_PREFIX)
     body = call.request.json_object()
     fields = _fields(call, body, {}, replace=True, creating=True)
@@ -192,6 +195,7 @@ def update_contact(call: Call) -> Response:
 
 
 def delete_contact(call: Call) -> Response:
+    """Remove a contact."""
     call.store.delete(_contact(call), call.now)
     return deleted(call)
 

@@ -99,5 +99,5 @@ def audio_devices(call: Call) -> Response:
 
 
 def _devices(call: Call, site: Row, device_type: str) -> list[Row]:
-    rows = call.store.list("device", f"{site.scope}/{site.id}")
+    rows = call.store.within("device", f"{site.scope}/{site.id}")
     return [row for row in rows if row.body.get("device_type") == device_type]

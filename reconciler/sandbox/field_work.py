@@ -83,6 +83,7 @@ def write_arming(call: Call) -> Response:
 
 
 def arming_history(call: Call) -> Response:
+    """Every change of state of the site, oldest first."""
     return reply(history(call.store, _site(call).id, call.now))
 
 

@@ -58,6 +58,7 @@ def drop_future_activity(store: Store, site_id: int, partition_id: int, now: flo
 
 
 def categories(_call: Call) -> Response:
+    """The categories that rows can have."""
     return reply([{"id": number, "name": name} for number, name in CATEGORIES.items()])
 
 
@@ -147,7 +148,7 @@ def video_urls(call: Call) -> Response:
             (event_id, dealer.id, call.now),
         )
         if found:
-            events.append(_media(call, event_id, with_video=found[0][0] in _WITH_VIDEO))  # type: ignore[arg-type]
+            events.append(_media(call, event_id, with_video=found[0][0] in _WITH_VIDEO))
     return reply({"events": events, "expires_in": _MEDIA_LIFETIME})
 
 

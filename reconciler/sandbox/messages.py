@@ -118,7 +118,7 @@ class Response:
     delay: float = 0.0
 
     def with_headers(self, headers: Iterable[tuple[str, str]]) -> Response:
-        """This answer with ``headers`` added."""
+        """The same answer with ``headers`` added."""
         self.headers.extend(headers)
         return self
 

@@ -49,6 +49,7 @@ def site_state(call: Call) -> Response:
 
 
 def arm_site(call: Call) -> Response:
+    """Arm a site without partitions."""
     site = _whole_site(call)
     body = _body(call, _FIELDS)
     target, actor, bypassed = _order(call, site, 0, body)
@@ -57,6 +58,7 @@ def arm_site(call: Call) -> Response:
 
 
 def disarm_site(call: Call) -> Response:
+    """Disarm a site without partitions."""
     site = _whole_site(call)
     command(call, site, 0, "disarmed", _actor(call, _body(call, ("user", "user_code"))))
     return _sent(call, site)
@@ -74,6 +76,7 @@ def partition_states(call: Call) -> Response:
 
 
 def arm_partitions(call: Call) -> Response:
+    """Arm the partitions named."""
     site = _partitioned_site(call)
     body = _body(call, ("partition_ids", *_FIELDS))
     for number in _partition_ids(call, site, body):
@@ -83,6 +86,7 @@ def arm_partitions(call: Call) -> Response:
 
 
 def disarm_partitions(call: Call) -> Response:
+    """Disarm the partitions named."""
     site = _partitioned_site(call)
     body = _body(call, ("partition_ids", "user", "user_code"))
     for number in _partition_ids(call, site, body):

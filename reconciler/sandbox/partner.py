@@ -88,8 +88,14 @@ class Collection:
 
     def list(self, call: Call) -> Response:
         scope = self.scope_of(call)
-        rows = call.store.list(
-            self.kind.name, scope, as_of=_as_of(call), deleted=call.switches.delete_soft, **_page(call)
+        limit, offset = _page(call)
+        rows = call.store.within(
+            self.kind.name,
+            scope,
+            as_of=_as_of(call),
+            deleted=call.switches.delete_soft,
+            limit=limit,
+            offset=offset,
         )
         objects = [self.render(call, row, listed=True) for row in rows]
         return reply(_columns(call, objects))
@@ -161,7 +167,7 @@ class Collection:
         for kind in REGISTRY.values():
             for ref in kind.references:
                 if ref.kind == self.kind.name and ref.by_remote_id:
-                    for each in call.store.list(kind.name, row.scope):
+                    for each in call.store.within(kind.name, row.scope):
                         if each.body.get(ref.path) == row.id:
                             yield each, ref.path
 
@@ -190,7 +196,7 @@ class Collection:
         zone = fields.get("zone_number")
         if self.kind.name != "device" or not call.switches.zone_unique:
             return
-        for each in call.store.list("device", scope):
+        for each in call.store.within("device", scope):
             if each.body.get("zone_number") == zone and (row is None or each.id != row.id):
                 raise call.invalid("zone_number", f"zone {zone} is taken by device {each.id}")
 
@@ -254,7 +260,7 @@ def _as_of(call: Call) -> float | None:
     return call.now - lag if lag > 0 else None
 
 
-def _page(call: Call) -> dict[str, int | None]:
+def _page(call: Call) -> tuple[int | None, int]:
     """``limit`` and ``offset`` of a list: what was asked for, within the switch's limit."""
     asked = _count(call, "per_page") or _count(call, "limit")
     most = call.switches.list_page_limit
@@ -263,7 +269,7 @@ def _page(call: Call) -> dict[str, int | None]:
     if page and page > 1:
         limit = limit or _PER_PAGE
         offset = (page - 1) * limit
-    return {"limit": limit, "offset": offset or 0}
+    return limit, offset or 0
 
 
 def _count(call: Call, name: str) -> int | None:

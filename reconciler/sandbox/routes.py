@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.sandbox.admin import admin_routes
 from reconciler.sandbox.apps import app_routes
-from reconciler.sandbox.panel import arming_routes
 from reconciler.sandbox.bulk import bulk_routes
 from reconciler.sandbox.dealer import dealer_routes
 from reconciler.sandbox.equipment import equipment_routes
 from reconciler.sandbox.logs import log_routes
 from reconciler.sandbox.media import media_routes
 from reconciler.sandbox.oauth import AuthorizationServer
+from reconciler.sandbox.panel import arming_routes
 from reconciler.sandbox.partner import collections
 from reconciler.sandbox.routing import Route
 from reconciler.sandbox.singletons import part_routes, partner_routes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from reconciler.sandbox.errors import Dropped
 
@@ -19,7 +19,7 @@ class Server:
     """A running server. ``url`` is its origin; ``close`` stops it and waits for its threads."""
 
     def __init__(self, sandbox: Sandbox, host: str, port: int, threads: int) -> None:
-        from waitress import create_server  # noqa: PLC0415 - only needed on a port
+        from waitress import create_server  # type: ignore[import-untyped]  # noqa: PLC0415
 
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             try:
@@ -54,7 +54,7 @@ class Server:
             thread.start()
 
     def wait(self) -> None:
-        """Block until the server is closed."""
+        """Block until the server is closed, or Ctrl-C."""
         self._stopping.wait()
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class Server:
             thread.join(timeout=5)
         self._server.task_dispatcher.shutdown()
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:

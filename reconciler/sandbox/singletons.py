@@ -85,7 +85,7 @@ class Singleton:
 
 def _check_devices(call: Call, site: Row, security_type: JsonValue) -> None:
     """Refuse a security type that the installed devices do not suit (switch, section 4.6)."""
-    devices = call.store.list("device", f"{site.scope}/{site.id}")
+    devices = call.store.within("device", f"{site.scope}/{site.id}")
     installed = {device.body.get("device_type") for device in devices}
     if security_type in _PANEL_TYPES and "bridge" not in installed:
         raise call.invalid("security_type", "a panel type needs a bridge on the site", code="unsuitable")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reconciler.model import JsonObject, JsonValue
+from reconciler.sandbox.timekeeping import iso
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -165,7 +166,7 @@ class Store:
         )
         return _row(found[0]) if found else None
 
-    def list(
+    def within(
         self,
         kind: str,
         scope: str,
@@ -227,6 +228,19 @@ class Store:
         """Living objects by kind."""
         found = self.rows("SELECT kind, count(*) FROM objects WHERE deleted_at IS NULL GROUP BY kind")
         return dict(found)
+
+
+def stored(row: Row) -> JsonObject:
+    """An object as it is stored, under the manifest's field names."""
+    return {
+        "kind": row.kind,
+        "id": row.id,
+        "scope": row.scope,
+        "external_id": row.external_id,
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "body": row.body,
+    }
 
 
 def _row(found: tuple[Any, ...], as_of: float | None = None) -> Row:

@@ -6,11 +6,12 @@ The defaults are the advice of section 11. A client should pass under every valu
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any, Literal
 
-from reconciler.model import JsonObject, JsonValue
+from reconciler.model import JsonObject
 from reconciler.sandbox.credentials import AUDIENCE, SCOPES
 
 
@@ -131,14 +132,12 @@ class Switches:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
     @classmethod
-    def from_json(cls, values: JsonValue) -> Switches:
+    def from_json(cls, values: Mapping[str, object]) -> Switches:
         """The switches named in ``values``, the rest at their defaults. Raises ValueError."""
         return cls().changed(values)
 
-    def changed(self, values: JsonValue) -> Switches:
+    def changed(self, values: Mapping[str, object]) -> Switches:
         """These switches with those of ``values`` set. Raises ValueError for an unknown name or value."""
-        if not isinstance(values, dict):
-            raise ValueError("switches are an object: {name: value}")
         known = {field.name for field in fields(self)}
         unknown = sorted(set(values) - known)
         if unknown:

@@ -127,7 +127,8 @@ class Tokens:
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
         from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
 
-        if not isinstance(load_pem_public_key(public_pem.encode()), RSAPublicKey):
+        rsa = isinstance(load_pem_public_key(public_pem.encode()), RSAPublicKey)
+        if not rsa:
             raise ValueError("register the public half of an RSA key, as PEM")
         body = json.dumps({"pem": public_pem, "client_id": client_id})
         with self._store.transaction():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from reconciler.kinds import Binding, Codec, Kind
 from reconciler.kinds.kind import plain
@@ -58,13 +58,8 @@ def rule_of(kind: Kind, name: str) -> Rule:
     if name in kind.secret or (kind.name, name) in _LOOSE:
         return _text_rule
     info = kind.spec.model_fields[name]
-    annotation = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
-    nested = isinstance(info.annotation, type) or "Spec" in str(info.annotation)
-    strict = None if nested and info.annotation is not str else ConfigDict(strict=True)
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=strict)
-    except Exception:  # noqa: BLE001 - pydantic refuses a config on a model, with no narrower error
-        adapter = TypeAdapter(annotation)
+    annotation: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     codec = kind.codecs.get(name)
     return _spec_rule(adapter) if codec is None else _codec_rule(adapter, codec)
 

@@ -105,7 +105,7 @@ def _to_apps(
     call: Call, dealer_id: str, at: float, name: str, data: JsonObject
 ) -> Iterator[tuple[str, str, str, dict[str, str], str]]:
     scope = next(scope for prefix, scope in _APP_SCOPES.items() if name.startswith(prefix))
-    for row in call.store.list("app", dealer_id):
+    for row in call.store.within("app", dealer_id):
         webhook, permissions = row.body.get("webhook"), row.body.get("permissions")
         if not isinstance(webhook, dict) or not isinstance(permissions, list) or scope not in permissions:
             continue

@@ -21,7 +21,7 @@ class Zone(NamedTuple):
 def zones_of(store: Store, site: Row) -> list[Zone]:
     """The zones by number. ``site.body["zones"]`` overrides what follows from the devices."""
     names: dict[str, str] = {}
-    for device in store.list("device", f"{site.scope}/{site.id}"):
+    for device in store.within("device", f"{site.scope}/{site.id}"):
         for number in zone_numbers(device.body):
             names.setdefault(number, str(device.body.get("name") or f"Zone {number}"))
     said = site.body.get("zones")
