@@ -43,6 +43,9 @@ class KeyAuth(httpx.Auth):
     """A dealer's API key as Bearer (chekt-api/README.md section 2.1)."""
 
     def __init__(self, key: str) -> None:
+        if not _sendable(key):
+            hint = "Copy it again from the portal; it is one word of plain ASCII."
+            raise AuthError("the dealer API key holds characters that no header can carry", hint=hint)
         self._key = key
 
     def auth_flow(self, request: httpx.Request) -> Flow:
@@ -114,11 +117,15 @@ class TokenAuth(httpx.Auth):
         except ValueError as exc:
             raise AuthError(f"the token endpoint {self._token_url} answered no JSON: {exc}") from exc
         token = body.get("access_token") if isinstance(body, Mapping) else None
-        if not isinstance(body, Mapping) or not isinstance(token, str) or not token:
-            raise AuthError(f"the token endpoint {self._token_url} answered without access_token")
+        if not isinstance(body, Mapping) or not isinstance(token, str) or not _sendable(token):
+            raise AuthError(f"the token endpoint {self._token_url} answered without a usable access_token")
         self._redactor.add(token)
         self._token = token
         self._expires_at = _expiry(token, body.get("expires_in"), asked_at)
+
+
+def _sendable(secret: str) -> bool:
+    return bool(secret) and secret.isascii() and secret.isprintable() and " " not in secret
 
 
 def _expiry(token: str, expires_in: JsonValue, asked_at: float) -> float | None:

@@ -251,7 +251,15 @@ class Client:
         return found
 
     def _find(self, kind: str, ids: tuple[str, ...]) -> LiveObject | None:
-        return next((live for live in self.list(kind, ids[:-1]) if live.remote_id == ids[-1]), None)
+        """The object as its list shows it. A confirmed list that is not there had its parent deleted."""
+        _, binding = self._bound(kind)
+        try:
+            listed = self.list(kind, ids[:-1])
+        except ApiError as exc:
+            if exc.status == 404 and all(e.grade not in _UNCONFIRMED for e in binding.lists):
+                return None
+            raise
+        return next((live for live in listed if live.remote_id == ids[-1]), None)
 
     def _send(
         self,

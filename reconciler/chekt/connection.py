@@ -170,7 +170,7 @@ def _dealer(env: Mapping[str, str], dealers: Mapping[str, str]) -> DealerKeys:
             "no dealer API key: CHEKT_API_KEY is not set",
             hint="Set CHEKT_API_KEY, or environments.NAME.dealers.ID.api_key for several dealers.",
         )
-    return DealerKeys(key or None, MappingProxyType(dict(dealers)))
+    return DealerKeys(key or None, MappingProxyType({id_: key.strip() for id_, key in dealers.items()}))
 
 
 def _partner(env: Mapping[str, str]) -> ClientSecret | Assertion:

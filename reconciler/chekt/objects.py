@@ -45,14 +45,13 @@ def decode_fields(
 ) -> JsonObject:
     """The fields ``names`` that ``raw`` holds, in normal form; secrets never, whatever the server echoes."""
     shaped = binding.reshape(raw)
-    references = {reference.path for reference in kind.references if reference.by_remote_id}
     fields: JsonObject = {}
     for name in names - kind.secret:
         key = _key(shaped, binding.fields[name], binding.aliases.get(name, ()))
         if key is None:
             continue
         value = shaped[key]
-        fields[name] = wire.text_id(value) if name in references else kind.decode(name, value)
+        fields[name] = wire.text_id(value) if _by_id(kind, name) else kind.decode(name, value)
     return fields
 
 
@@ -118,7 +117,7 @@ def _keys(binding: Binding, write: Write) -> JsonObject:
 def _full(kind: Kind, binding: Binding, write: Write) -> JsonObject:
     """Every mutable field, blank ones as ``""``: right whether PUT replaces or merges (section 5.3).
 
-    A flag or a number that nobody set has no blank form, so it is left out.
+    A flag, a number or a secret that nobody set has no blank form, so it is left out.
     """
     sent: JsonObject = {}
     elsewhere = frozenset[str]().union(*(part.fields for part in binding.parts))
@@ -128,11 +127,17 @@ def _full(kind: Kind, binding: Binding, write: Write) -> JsonObject:
         value = write.payload[name] if name in write.payload else write.before.get(name)
         if value is not None:
             sent[wire_name] = _encode(kind, name, value)
-        elif name in write.payload or (name not in kind.codecs and name not in kind.secret):
+        elif name in write.payload or not (name in kind.codecs or name in kind.secret or _by_id(kind, name)):
             sent[wire_name] = ""
     return sent
 
 
 def _encode(kind: Kind, name: str, value: JsonValue) -> JsonValue:
-    by_id = any(reference.path == name and reference.by_remote_id for reference in kind.references)
-    return wire.wire_id(value) if by_id and isinstance(value, str) else kind.encode(name, value)
+    if _by_id(kind, name) and isinstance(value, str):
+        return wire.wire_id(value)
+    return kind.encode(name, value)
+
+
+def _by_id(kind: Kind, name: str) -> bool:
+    """Whether the field holds CHeKT's id of another object."""
+    return any(reference.path == name and reference.by_remote_id for reference in kind.references)

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self, TypedDict, Unpack
+from urllib.parse import urlsplit
 
 import httpx
 
 from reconciler.chekt import wire
 from reconciler.chekt.accounts import Account, Accounts
 from reconciler.chekt.auth import TOKEN_REQUEST, TokenUnavailableError
-from reconciler.chekt.connection import Connection, check_url
+from reconciler.chekt.connection import Connection, check_url, is_loopback
 from reconciler.errors import AmbiguousError, ApiError, AuthError, RemoteError
 from reconciler.model import JsonValue
 from reconciler.redaction import Redactor
@@ -124,7 +125,7 @@ class Transport:
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
             headers={"User-Agent": wire.user_agent(), "Accept": "application/json"},
             event_hooks={"request": [self._count]},
-            trust_env=transport is None,
+            trust_env=transport is None and not is_loopback(urlsplit(base_url).hostname or ""),
         )
 
     def __enter__(self) -> Self:
@@ -161,10 +162,11 @@ class Transport:
 
     def _attempt(self, call: Call, account: Account) -> Answer | _Again:
         """One request: an answer, or why it may be tried again. Everything else is raised."""
+        request = self._request(call)
         account.budget.take()
         started = self._runtime.clock()
         try:
-            response = self._http.send(self._request(call), auth=account.auth)
+            response = self._http.send(request, auth=account.auth)
         except TokenUnavailableError as exc:
             self._log(call, str(exc))
             wait = wire.retry_after(exc.response, self._runtime.clock())
@@ -180,14 +182,17 @@ class Transport:
         headers = {"x-partner-trace-id": self._trace_id}
         if call.idempotency_key is not None:
             headers["Idempotency-Key"] = call.idempotency_key
-        return self._http.build_request(
-            call.method,
-            call.path,
-            params=dict(call.query) or None,
-            json=call.body,
-            headers=headers,
-            extensions={"chekt_write": call.idempotency_key is not None},
-        )
+        try:
+            return self._http.build_request(
+                call.method,
+                call.path,
+                params=dict(call.query) or None,
+                json=call.body,
+                headers=headers,
+                extensions={"chekt_write": call.idempotency_key is not None},
+            )
+        except ValueError as exc:  # a lone surrogate, NaN: what YAML can hold and JSON cannot
+            raise RemoteError(f"{call.endpoint} cannot be sent: a value cannot be written as JSON") from exc
 
     def _failed(self, call: Call, exc: httpx.RequestError) -> _Again:
         """A request without a response."""

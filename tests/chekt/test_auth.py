@@ -192,7 +192,8 @@ def test_a_write_that_got_no_token_was_certainly_not_sent(lab: Lab) -> None:
             httpx.Response(401, json={"error": "access_denied", "error_description": f"no {SECRET}"}),
             r"no \*\*\*",
         ),
-        (httpx.Response(200, json={"token": "x"}), "without access_token"),
+        (httpx.Response(200, json={"token": "x"}), "without a usable access_token"),
+        (httpx.Response(200, json={"access_token": "planted\n"}), "without a usable access_token"),
         (httpx.Response(200, html="<html></html>"), "no JSON"),
         (httpx.Response(302), "302"),
     ],
@@ -289,3 +290,11 @@ def test_two_ways_at_once_and_an_unreadable_key_file_are_errors(tmp_path: Path) 
     (tmp_path / "none.pem").write_bytes(b"\xff\xfe")
     with pytest.raises(RemoteError, match="not a PEM file"):
         credentials_from_env(env, "partner")
+
+
+@pytest.mark.parametrize("key", ["planted-kéy-é", "planted\nkey", "planted key"])
+def test_a_key_no_header_can_carry_is_named_without_being_shown(lab: Lab, key: str) -> None:
+    client = lab.client(always(200, json=[]), "dealer", credentials=DealerKeys(key))
+    with client, pytest.raises(AuthError, match="no header can carry") as caught:
+        client.list("contact", ("5", "1"))
+    assert "planted" not in f"{caught.value.to_json()} {lab.lines}"

@@ -284,3 +284,52 @@ def test_an_answer_about_another_object_leaves_a_write_unknown(
         (result,) = client.write([change])
     assert result.ambiguous
     assert "another object" in (result.error or "")
+
+
+def test_what_json_cannot_hold_is_refused_before_sending(lab: Lab) -> None:
+    with lab.client(always(200, json={})) as client:
+        (result,) = client.write([write("update", payload={"name": "\ud800"})])
+    assert "cannot be written as JSON" in (result.error or "")
+    assert not lab.seen
+
+
+def test_a_contact_of_a_site_that_is_gone_is_gone(lab: Lab) -> None:
+    with lab.client(always(404, json={"message": "no site"})) as client:
+        assert client.read("contact", ("5", "17", "3")) is None
+
+
+def test_two_unconfirmed_paths_prove_no_absence(lab: Lab) -> None:
+    client = lab.client(always(404, json={"message": "no such route"}))
+    with client, pytest.raises(ApiError, match="404"):
+        client.read("device", ("5", "17", "3"))
+
+
+def test_kinds_without_an_endpoint_are_not_asked_for(lab: Lab) -> None:
+    with lab.client(always(200, json=[])) as client, pytest.raises(RemoteError, match="no endpoint"):
+        client.list("schedule", ())
+    with lab.client(always(200, json=[]), "dealer") as client:
+        (result,) = client.write([write("create", payload={"name": "HQ"})])
+    assert "cannot create a site" in (result.error or "")
+    assert not lab.seen
+
+
+def test_a_read_without_an_endpoint_of_its_own_looks_in_the_list(lab: Lab) -> None:
+    body = {"webhook_id": "w_1", "url": "https://hooks.example.com/a", "events": []}
+    with lab.client(always(200, json=[body])) as client:
+        assert client.read("webhook", ("w_1",)) is not None
+        assert client.read("webhook", ("w_2",)) is None
+
+
+def test_a_corrected_endpoint_is_used_as_written(lab: Lab) -> None:
+    corrections = {"site": {"update": "PUT /partner/v2/sites/{site_id}"}}
+    before = {"name": "Old", "address1": "Road 1", "security_type": "video"}
+    with lab.client(always(200, json=SITE), corrections=corrections) as client:
+        client.write([write("update", payload={"name": "New"}, before=before)])
+    assert (lab.seen[0].method, lab.seen[0].url.path) == ("PUT", "/partner/v2/sites/17")
+    assert sent(lab.seen[0]) == {
+        "name": "New",
+        "timezone": "",
+        "account_number": "",
+        "address1": "Road 1",
+        "address2": "",
+    }
