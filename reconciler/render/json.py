@@ -43,7 +43,7 @@ def from_json(text: str) -> Plan:
     """
     content = _parsed(text)
     version = content.get("format_version")
-    if not isinstance(version, int) or "changes" not in content:
+    if type(version) is not int or "changes" not in content:
         raise ConfigError("this is not a plan of the reconciler", hint=_AGAIN)
     if version != FORMAT_VERSION:
         raise ConfigError(
@@ -73,7 +73,7 @@ def from_json(text: str) -> Plan:
 def _parsed(text: str) -> JsonObject:
     try:
         content = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"the plan is not JSON or was cut off: {exc}", hint=_AGAIN) from exc
     if not isinstance(content, dict):
         raise ConfigError("this is not a plan of the reconciler", hint=_AGAIN)

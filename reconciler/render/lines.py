@@ -23,7 +23,7 @@ VERBS: dict[Action, str] = {
     Action.REPLACE: "to replace",
     Action.DELETE: "to delete",
     Action.ADOPT: "to adopt",
-    Action.MANUAL: "to do by hand",
+    Action.MANUAL: "manual",
 }
 
 NO_CHANGES = "No changes. The account is as the manifests say."

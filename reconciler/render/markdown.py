@@ -14,6 +14,9 @@ LIMIT = 60_000
 _RESERVED = 2_000
 """Kept free for the closing fences, the notes of what was left out and the last lines."""
 
+_FRAME = 250
+"""What a section takes besides its entries and the backticks of its fences, at most."""
+
 _TITLES: dict[Action, str] = {
     Action.DELETE: "Delete",
     Action.REPLACE: "Replace",
@@ -59,20 +62,20 @@ class _Page:
         """One block of ``entries`` under ``title``; nothing when there are none."""
         if not entries:
             return
-        overhead = 200
         shown: list[str] = []
+        left, longest = self._left - _FRAME, 0
         for entry in entries:
-            if self._left - overhead < len(entry) + 1:
+            longest = max(longest, _longest_run(entry))
+            if left - 2 * longest < len(entry) + 1:
                 break
             shown.append(entry)
-            self._left -= len(entry) + 1
+            left -= len(entry) + 1
         rest = len(entries) - len(shown)
         note = f"\n{rest} more are not shown here; the plan's text and JSON have them all.\n" if rest else ""
         fence = _fence(shown)
         body = f"{fence}diff\n{chr(10).join(shown)}\n{fence}\n" if shown else ""
         opened = "" if folded else " open"
         self.add(f"\n<details{opened}><summary>{title}</summary>\n\n{body}{note}\n</details>\n")
-        self._left += sum(len(entry) + 1 for entry in shown)
 
     def text(self) -> str:
         return "".join(self._parts)

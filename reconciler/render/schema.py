@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from reconciler.model import Action, Grade, Surface
 
@@ -87,8 +86,8 @@ class PlanDocument(_Document):
     format_version: Literal[1]
     environment: str
     surface: Surface
-    created_at: Annotated[datetime, Field(strict=False)]
-    expires_at: Annotated[datetime, Field(strict=False)]
+    created_at: Annotated[AwareDatetime, Field(strict=False)]
+    expires_at: Annotated[AwareDatetime, Field(strict=False)]
     config_digest: str
     project: str
     targets: list[str]

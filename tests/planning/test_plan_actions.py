@@ -151,8 +151,10 @@ def test_ignored_differences_alone_are_a_warning_and_nothing_is_pending() -> Non
     made = world.plan()
     assert made.empty
     assert made.warnings == (
-        'site:acme/hq: account_number is "2" in the account and "1" in the manifest; '
-        "lifecycle.ignore leaves it",
+        (
+            'site:acme/hq: account_number is "2" in the account and "1" in the manifest; '
+            "lifecycle.ignore leaves it"
+        ),
     )
 
 

@@ -74,7 +74,7 @@ def test_replaces_count_as_deletes() -> None:
 
 @pytest.mark.parametrize(("allowed", "refused"), [(None, True), (10, True), (11, False), (12, True)])
 def test_allow_deletes_lifts_the_caps_only_when_it_is_the_plans_total(
-    allowed: int | None, refused: bool
+    allowed: int | None, *, refused: bool
 ) -> None:
     policy = replace(STRICT, allow_deletes=allowed)
     assert bool(messages(world_of(20, removed=11, policy=policy))) is refused
