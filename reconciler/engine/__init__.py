@@ -11,7 +11,7 @@ from reconciler.engine.events import (
 from reconciler.engine.execute import execute
 from reconciler.engine.fetch import fetch
 from reconciler.engine.journal import Journal
-from reconciler.engine.recover import Recovery, recover
+from reconciler.engine.recover import Recovery, fetch_and_recover, recover
 from reconciler.engine.verify import touched, verify
 from reconciler.engine.writers import DryRunWriter
 
@@ -27,6 +27,7 @@ __all__ = [
     "ValueReplaced",
     "execute",
     "fetch",
+    "fetch_and_recover",
     "recover",
     "touched",
     "verify",

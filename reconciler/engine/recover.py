@@ -1,9 +1,11 @@
 """What became of the writes that an earlier run left without an outcome.
 
-Done after the account was read and before anything is planned or sent::
+Done after the account was read and before anything is planned or sent, under the environment's lock (a
+living run has open intents too)::
 
     create   the object is there      ours: owned, settled as done
-             it is not                stays open; the repeat uses its key, so it cannot happen twice
+             it is not, and wanted    stays open; the repeat uses its key, so it cannot happen twice
+             it is not, nor wanted    settled as failed: it will never be sent again
     update   nothing left to change   settled as done
              something                stays open; the repeat uses its key
              undeclared or gone       settled as unknown: it will never be sent again
@@ -15,12 +17,13 @@ Done after the account was read and before anything is planned or sent::
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.engine.addressing import collection_of
-from reconciler.engine.events import IntentRecovered
+from reconciler.engine.events import Event, IntentRecovered
+from reconciler.engine.fetch import fetch, ignore
 from reconciler.engine.journal import Journal
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
@@ -31,10 +34,12 @@ from reconciler.model import (
     IntentStatus,
     LiveObject,
     Owned,
+    Reader,
     Resource,
     Snapshot,
 )
 from reconciler.planning.diff import diff
+from reconciler.planning.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,50 @@ class Recovery:
     owned: Mapping[Address, Owned]
     found: tuple[IntentRecovered, ...] = ()
     open: tuple[Intent, ...] = ()
+
+
+def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
+    reader: Reader,
+    journal: Journal,
+    desired: Sequence[Resource],
+    owned: Mapping[Address, Owned],
+    surfaces: Surfaces,
+    scope: Scope,
+    *,
+    now: datetime,
+    concurrency: int = 8,
+    owned_prefix: str | None = None,
+    on_event: Callable[[Event], None] = ignore,
+) -> tuple[Snapshot, Recovery]:
+    """Read what a run is about and settle what an earlier one left open; plan from the two results.
+
+    What a broken-off run may have made is looked for even where no manifest names it any more. Where
+    that changes what is owned, the account is read once more, since more may have to be known of it.
+    The environment's lock must be held. Raises like ``fetch`` and ``recover``.
+    """
+
+    def read(rows: Mapping[Address, Owned]) -> Snapshot:
+        return fetch(
+            reader,
+            desired,
+            rows,
+            surfaces,
+            scope,
+            concurrency=concurrency,
+            owned_prefix=owned_prefix,
+            on_progress=on_event,
+        )
+
+    possible = {
+        intent.address: Owned(intent.address, None, intent.external_id) for intent in journal.unsettled()
+    }
+    snapshot = read(possible | dict(owned))
+    recovery = recover(journal, snapshot, desired, owned, surfaces, now=now)
+    for finding in recovery.found:
+        on_event(finding)
+    if recovery.owned != owned:
+        snapshot = read(recovery.owned)
+    return snapshot, recovery
 
 
 def recover(
@@ -141,6 +190,8 @@ class _Looking:
             for _, live in self._lives[collection_of(intent.address)]
             if live.external_id is not None and live.external_id == intent.external_id
         ]
+        if not lives and intent.address not in self._desired:
+            return _Finding(IntentStatus.FAILED, "it was never created, and is not declared any more")
         if len(lives) != 1:
             return None
         [live] = lives

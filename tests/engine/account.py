@@ -31,7 +31,12 @@ HERE = Source("acme.yaml", 1, 1)
 
 Fault = str
 """``fail``, ``lost`` (done, no answer), ``lost before`` (not done, no answer), ``raise`` (done, then an
-exception), ``raise before``, ``no id`` (done, and the answer does not say which object)."""
+exception), ``raise before``, ``no id`` (done, and the answer does not say which object), ``kill``
+(done, and the process dies), ``kill before``."""
+
+
+class Killed(BaseException):
+    """The process ends here, as far as the code under test can tell."""
 
 
 @dataclass
@@ -59,6 +64,8 @@ class Account:
     calls: list[list[Write]] = field(default_factory=list)
     reads: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     on_write: Callable[[Sequence[Write]], None] | None = None
+    remembers_keys: bool = True
+    refuses_duplicates: bool = True
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -146,13 +153,17 @@ class Account:
             return WriteResult(write, error="422 the server refused it")
         if fault == "raise before":
             raise ConnectionResetError("reset")
+        if fault == "kill before":
+            raise Killed
         if fault == "lost before":
             return WriteResult(write, error="time-out", ambiguous=True)
         result = self._answered.get(write.idempotency_key) or self._change(write)
-        if result.error is None:
+        if result.error is None and self.remembers_keys:
             self._answered[write.idempotency_key] = result
         if fault == "lost":
             return WriteResult(write, error="time-out", ambiguous=True)
+        if fault == "kill":
+            raise Killed
         if fault == "raise":
             raise ConnectionResetError("reset")
         if fault == "no id":
@@ -183,7 +194,8 @@ class Account:
         kind = write.address.kind
         if write.parent_ids and not self._exists(write.parent_ids):
             return WriteResult(write, error="404 no such parent")
-        if any(o.parents == write.parent_ids for o in self.find(kind, write.external_id)):
+        twins = [o for o in self.find(kind, write.external_id) if o.parents == write.parent_ids]
+        if twins and self.refuses_duplicates:
             return WriteResult(write, error="409 the external id is taken")
         stored = self.put(kind, write.parent_ids, write.external_id, **values)
         return WriteResult(write, self._live(stored, part=False))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from reconciler.engine import Event, Recovery, execute, fetch, recover, touched, verify
+from reconciler.engine import Event, Recovery, execute, fetch_and_recover, touched, verify
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.ledger import Ledger
 from reconciler.model import (
@@ -58,11 +58,15 @@ class Rig:
 
     def plan(self, desired: Sequence[Resource]) -> Plan:
         """Read, recover and plan; keeps the snapshot and the recovery."""
-        self.snapshot = fetch(
-            self.reader, desired, self.ledger.owned(), self.surfaces, self.scope, concurrency=4
-        )
-        self.recovery = recover(
-            self.ledger, self.snapshot, desired, self.ledger.owned(), self.surfaces, now=NOW
+        self.snapshot, self.recovery = fetch_and_recover(
+            self.reader,
+            self.ledger,
+            desired,
+            self.ledger.owned(),
+            self.surfaces,
+            self.scope,
+            now=NOW,
+            concurrency=4,
         )
         return self.replan(desired, self.snapshot)
 
