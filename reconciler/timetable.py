@@ -1,0 +1,46 @@
+"""A project's targets and the overrides that hold for them: what schedules and ledger say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from reconciler import ledger
+from reconciler.arming.fleet import Fleet, Overrides
+from reconciler.arming.project import Target, TargetKey, targets
+from reconciler.arming.spec import Override
+from reconciler.arming.states import State
+from reconciler.manifests import Project
+from reconciler.model import Address
+
+
+class Covers(Protocol):
+    """The part of a project that a run is about (``planning.scope.Scope``)."""
+
+    def covers(self, address: Address) -> bool: ...
+
+
+def fleet_of(project: Project, scope: Covers | None = None) -> Fleet:
+    """The targets of ``project`` inside ``scope`` (None: all). Raises ManifestError."""
+    found: Iterable[Target] = targets(project.resources, project.attachments)
+    if scope is not None:
+        found = [target for target in found if scope.covers(Address.parse(target.address))]
+    return Fleet(tuple(found))
+
+
+def overrides_of(rows: Iterable[ledger.Override], fleet: Fleet) -> Overrides:
+    """The overrides of the ledger, ``rows`` in the order they were given, by the targets they hold for.
+
+    One for a whole site holds for each of its partitions. One whose target no schedule arms any more
+    holds for nothing.
+    """
+    of_site: dict[str, list[TargetKey]] = {}
+    for target in fleet.targets:
+        of_site.setdefault(target.address, []).append(target.key)
+    found: dict[TargetKey, list[Override]] = {}
+    for row in rows:
+        order = Override(State.of(row.state), row.until, row.reason, row.created_at)
+        for key in of_site.get(str(row.target), ()):
+            if row.partition is None or row.partition == key.partition:
+                found.setdefault(key, []).append(order)
+    return found
