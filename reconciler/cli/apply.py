@@ -151,19 +151,19 @@ def _run(
             )
         progress.pause()
         if output_format == "text":
-            console.out(render.plan(planned.plan, "text", colour=console.colour))
+            console.out(render.render_plan(planned.plan, "text", colour=console.colour))
         if _writes(planned.plan) and not yes:
             _ask(console, planned.plan, asked)
         with _stop_on_signal(console) as stop, console.progress() as applying:
             applied = workflows.apply_plan(account, planned, asked, on_event=applying, stop=stop)
     failure = _failure(applied)
     if output_format == "json":
-        report = json.loads(render.report(applied.report, "json"))
+        report = json.loads(render.render_report(applied.report, "json"))
         document = {**(failure.to_json() if failure else {}), **report}
         console.out(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
     else:
         if planned.plan.changes:
-            console.out(render.report(applied.report, "text", colour=console.colour))
+            console.out(render.render_report(applied.report, "text", colour=console.colour))
         if failure:
             console.error(failure)
     return 1 if failure else 0

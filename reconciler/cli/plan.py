@@ -96,4 +96,4 @@ def _save(made: Plan, out: Path) -> None:
 def _rendered(made: Plan, output_format: str, console: Console) -> str:
     from reconciler import render  # noqa: PLC0415
 
-    return render.plan(made, output_format, colour=console.colour)
+    return render.render_plan(made, output_format, colour=console.colour)

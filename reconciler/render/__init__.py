@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.model import Plan, Report
 
 
-def plan(made: Plan, output_format: str, *, colour: bool = False) -> str:
+def render_plan(made: Plan, output_format: str, *, colour: bool = False) -> str:
     """``made`` as ``text``, ``json``, ``markdown`` or ``html``; ``colour`` is for text only."""
     from reconciler.render import html, json, markdown, text  # noqa: PLC0415  each pulls in its own
 
@@ -20,7 +20,7 @@ def plan(made: Plan, output_format: str, *, colour: bool = False) -> str:
             return text.to_text(made, text.ansi if colour else text.plain)
 
 
-def report(done: Report, output_format: str, *, colour: bool = False) -> str:
+def render_report(done: Report, output_format: str, *, colour: bool = False) -> str:
     """The end of an apply as ``text`` or ``json``; ``colour`` is for text only."""
     from reconciler.render.report import to_json, to_text  # noqa: PLC0415
     from reconciler.render.text import ansi, plain  # noqa: PLC0415
