@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count, product
 
 import pytest
 
@@ -28,6 +29,7 @@ from reconciler.sandbox import (
     transport,
 )
 
+NUMBERS = count()
 DEALER = str(DEALER_ID)
 URL = "http://127.0.0.1"
 SECRET_FLOW = ClientSecret(f"{URL}/oauth/token", AUDIENCE, CLIENT_ID, CLIENT_SECRET)
@@ -119,7 +121,7 @@ def a_write(operation: str, kind: str, parents: tuple[str, ...], name: str = "on
         "remote_id": None,
         "external_id": external,
         "payload": payload,
-        "idempotency_key": f"{operation}-{kind}-{name}-{more}",
+        "idempotency_key": f"{operation}-{kind}-{name}-{parents}-{next(NUMBERS)}",
     }
     return Write(**{**values, **more})  # type: ignore[arg-type]
 
@@ -130,17 +132,17 @@ def done(client: Client, *writes: Write) -> list[LiveObject | None]:
     return [result.live for result in results]
 
 
-def new_site(client: Client, name: str = "hq") -> str:
-    (live,) = done(client, a_write("create", "site", (DEALER,), name))
+def new_site(client: Client, name: str = "hq", dealer: str = DEALER) -> str:
+    (live,) = done(client, a_write("create", "site", (dealer,), name))
     assert live is not None
     return live.remote_id
 
 
-def parents_of(kind: str, client: Client) -> tuple[str, ...]:
+def parents_of(kind: str, client: Client, dealer: str) -> tuple[str, ...]:
     parent = REGISTRY[kind].parent
     if parent == "site":
-        return (DEALER, new_site(client))
-    return (DEALER,) if parent == "dealer" else ()
+        return (dealer, new_site(client, dealer=dealer))
+    return (dealer,) if parent == "dealer" else ()
 
 
 def visible(kind: str, fields: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -149,34 +151,45 @@ def visible(kind: str, fields: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 LIVES = [
-    (kind, switches)
-    for kind in FIELDS
-    for switches in SWITCHES
+    (70_000 + number, kind, switches)
+    for number, (kind, switches) in enumerate(product(FIELDS, SWITCHES))
     if kind == "device" or not any(name.startswith("bulk") for name in switches)
 ]
 
 
-@pytest.mark.parametrize(("kind", "switches"), LIVES, ids=str)
-def test_a_whole_life(bench: Bench, kind: str, switches: dict[str, JsonValue]) -> None:
-    bench.sandbox.switches = Switches().changed(switches)
+@pytest.fixture(scope="module")
+def shared() -> Iterator[tuple[Bench, Client]]:
+    """One sandbox and one token for many lives, each with a dealer of its own."""
+    sandbox = Sandbox()
+    bench = Bench(sandbox)
     with bench.client() as client:
-        parents = parents_of(kind, client)
-        (made,) = done(client, a_write("create", kind, parents))
-        assert made is not None
-        (listed,) = client.list(kind, parents)
-        assert listed == client.read(kind, (*parents, made.remote_id))
-        assert visible(kind, listed.fields).items() >= visible(kind, FIELDS[kind]).items()
+        yield bench, client
+    sandbox.close()
 
-        change = a_write("update", kind, parents, remote_id=made.remote_id, payload=CHANGES[kind])
-        done(client, change)
-        (listed,) = client.list(kind, parents)
-        wanted = {**FIELDS[kind], **CHANGES[kind]}
-        assert visible(kind, listed.fields).items() >= visible(kind, wanted).items()
-        assert all(listed.fields.get(name) is None for name, value in wanted.items() if value is None)
 
-        done(client, a_write("delete", kind, parents, remote_id=made.remote_id))
-        assert client.list(kind, parents) == ()
-        assert client.read(kind, (*parents, made.remote_id)) is None
+@pytest.mark.parametrize(("number", "kind", "switches"), LIVES, ids=str)
+def test_a_whole_life(
+    shared: tuple[Bench, Client], number: int, kind: str, switches: dict[str, JsonValue]
+) -> None:
+    bench, client = shared
+    bench.sandbox.switches = Switches().changed(switches)
+    bench.sandbox.seed_dealer(number)
+    parents = parents_of(kind, client, str(number))
+    (made,) = done(client, a_write("create", kind, parents))
+    assert made is not None
+    (listed,) = client.list(kind, parents)
+    assert listed == client.read(kind, (*parents, made.remote_id))
+    assert visible(kind, listed.fields).items() >= visible(kind, FIELDS[kind]).items()
+
+    done(client, a_write("update", kind, parents, remote_id=made.remote_id, payload=CHANGES[kind]))
+    (listed,) = client.list(kind, parents)
+    wanted = {**FIELDS[kind], **CHANGES[kind]}
+    assert visible(kind, listed.fields).items() >= visible(kind, wanted).items()
+    assert all(listed.fields.get(name) is None for name, value in wanted.items() if value is None)
+
+    done(client, a_write("delete", kind, parents, remote_id=made.remote_id))
+    assert client.list(kind, parents) == ()
+    assert client.read(kind, (*parents, made.remote_id)) is None
 
 
 @pytest.mark.parametrize("clear_by", ["null", "empty"])
@@ -235,14 +248,14 @@ def test_the_dealer_surface_shows_what_the_partner_made(bench: Bench, shape: str
     assert [device.fields["device_type"] for device in devices] == ["camera"]
 
 
-@pytest.mark.parametrize(("count", "requests"), [(7, 1), (9, 2), (40, 5)])
-def test_a_list_cut_in_silence_is_read_to_its_end(bench: Bench, count: int, requests: int) -> None:
+@pytest.mark.parametrize(("length", "requests"), [(7, 1), (9, 2), (40, 5)])
+def test_a_list_cut_in_silence_is_read_to_its_end(bench: Bench, length: int, requests: int) -> None:
     with bench.client() as client:
-        for number in range(count):
+        for number in range(length):
             new_site(client, f"s{number}")
     bench.sandbox.switches = Switches().changed({"list_page_limit": 9})
     with bench.client(page_sizes=frozenset({9})) as client:
-        assert len(client.list("site", (DEALER,))) == count
+        assert len(client.list("site", (DEALER,))) == length
     assert client.requests.reads == requests
 
 
@@ -281,11 +294,7 @@ def test_a_dealer_is_read_and_updated(bench: Bench) -> None:
     assert live.fields["company_email"] == "hello@example.com"
 
 
-def devices(count: int) -> list[str]:
-    return [f"d{number}" for number in range(count)]
-
-
-def batch(client: Client, site_id: str, count: int = 4) -> list[WriteResult]:
+def batch(client: Client, site_id: str) -> list[WriteResult]:
     writes = [
         a_write(
             "create",
@@ -294,7 +303,7 @@ def batch(client: Client, site_id: str, count: int = 4) -> list[WriteResult]:
             name,
             payload={"device_type": "camera", "zone_number": f"{number:03}"},
         )
-        for number, name in enumerate(devices(count), 1)
+        for number, name in enumerate(("d0", "d1", "d2", "d3"), 1)
     ]
     return list(client.write(writes))
 
