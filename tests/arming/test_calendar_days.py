@@ -51,8 +51,7 @@ def dates(*events: str) -> list[str]:
             ["01-05", "01-19"],
         ),
         (
-            "DTSTART;TZID=Asia/Seoul:20240105T090000\nRRULE:FREQ=WEEKLY;COUNT=3"
-            + "\nEXDATE;TZID=Asia/Seoul:20240112T090000",
+            "DTSTART;TZID=Asia/Seoul:20240105T090000\nRRULE:FREQ=WEEKLY;COUNT=3\nEXDATE;TZID=Asia/Seoul:20240112T090000",
             ["01-05", "01-19"],
         ),
         (
