@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import cast
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.database import Database, stamp
-from reconciler.model import Address, Intent, IntentDraft, IntentStatus, Operation
+from reconciler.ledger.database import Database, instant, stamp
+from reconciler.model import Address, Intent, IntentDraft, IntentStatus, JsonObject, Operation
 from reconciler.planning.digest import idempotency_key
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. ``result`` and ``ended_at`` are None for one that goes on, or broke off."""
+
+    id: int
+    command: str
+    trace_id: str
+    started_at: datetime
+    ended_at: datetime | None
+    result: str | None
+
+    def to_json(self) -> JsonObject:
+        """Every field, times in ISO form."""
+        ended = None if self.ended_at is None else stamp(self.ended_at)
+        return {**asdict(self), "started_at": stamp(self.started_at), "ended_at": ended}
 
 
 class JournalTables:
@@ -33,6 +51,24 @@ class JournalTables:
             "UPDATE runs SET ended_at = ?, result = ? WHERE id = ? AND environment = ?",
             (stamp(now), result, run, self._database.environment),
         )
+
+    def runs(self, most: int) -> list[Run]:
+        """The last runs, at most ``most``, newest first."""
+        rows = self._database.rows(
+            "SELECT * FROM runs WHERE environment = ? ORDER BY id DESC LIMIT ?",
+            (self._database.environment, most),
+        )
+        return [
+            Run(
+                row["id"],
+                row["command"],
+                row["trace_id"],
+                instant(row["started_at"]),
+                None if row["ended_at"] is None else instant(row["ended_at"]),
+                row["result"],
+            )
+            for row in rows
+        ]
 
     def intend(
         self,
