@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from reconciler.errors import Problem
 from reconciler.kinds import REGISTRY
@@ -21,7 +22,6 @@ from reconciler.model import (
 from reconciler.planning.diff import NO_DIGESTS, diff, written
 from reconciler.planning.digest import canonical, precondition
 from reconciler.planning.endpoints import Calls
-from reconciler.planning.order import by_path, registry_position
 from reconciler.planning.ownership import owns, recorded, replacement_reasons
 from reconciler.planning.safety import Circumstances
 from reconciler.planning.scope import parent_of
@@ -58,7 +58,7 @@ class Declared:
         self.warnings: list[str] = []
         self.impossible: list[Problem] = []
         self.unsupported: list[Problem] = []
-        for resource in sorted(around.desired.values(), key=_parents_first):
+        for resource in _parents_first(around.desired.values()):
             if around.scope.covers(resource.address):
                 self._decide(resource)
 
@@ -365,5 +365,9 @@ def _paths(fields: Iterable[FieldChange]) -> tuple[str, ...]:
     return tuple(each.path for each in fields if not each.ignored)
 
 
-def _parents_first(resource: Resource) -> tuple[int, tuple[tuple[str, ...], int]]:
-    return registry_position(resource.address.kind), by_path(resource.address)
+def _parents_first(resources: Iterable[Resource]) -> Iterator[Resource]:
+    """``resources`` by registry order of their kinds; within a kind no order matters."""
+    by_kind: dict[str, list[Resource]] = {name: [] for name in REGISTRY}
+    for resource in resources:
+        by_kind[resource.address.kind].append(resource)
+    return chain.from_iterable(by_kind.values())

@@ -13,6 +13,8 @@ from reconciler.planning.digest import canonical
 from reconciler.planning.ownership import settled
 from reconciler.redaction import MASK
 
+_SCALAR = (str, int, float, type(None))
+
 NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -83,6 +85,8 @@ def _marked(change: FieldChange, ignore: frozenset[str]) -> FieldChange:
 
 def _field(kind: Kind, name: str, before: JsonValue, after: JsonValue) -> tuple[FieldChange, ...]:
     """The changes between two values known to be unequal; none when they are equal after all."""
+    if not kind.references and isinstance(before, _SCALAR) and isinstance(after, _SCALAR):
+        return (FieldChange(name, before, after),)
     old, new = (_comparable(kind, name, value) for value in (before, after))
     if old == new:
         return ()

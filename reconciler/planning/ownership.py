@@ -26,8 +26,8 @@ def replacement_reasons(
 ) -> tuple[str, ...]:
     """The fields whose difference cannot be written, so that the object must be replaced. Sorted.
 
-    ``external_id`` is always one: no endpoint changes it. An object whose external id the surface
-    does not return is not judged by it. ``row``: what the server is known to have replaced.
+    The identity is always one: no endpoint is known to change it. An object whose external id the
+    surface does not return is not judged by it. ``row``: what the server is known to have replaced.
     """
     changed = {
         name
@@ -36,8 +36,10 @@ def replacement_reasons(
         and desired.fields[name] != live.fields.get(name)
         and not settled(name, desired, live, row)
     }
-    if live.external_id is not None and live.external_id != desired.external_id and not kind.adopted:
-        changed.add("external_id")
+    if live.external_id not in (None, desired.external_id) and not kind.adopted:
+        named = kind.identity in kind.spec.model_fields
+        if not named or kind.normalise(kind.identity, live.external_id) != desired.external_id:
+            changed.add(kind.identity)
     return tuple(sorted(changed))
 
 

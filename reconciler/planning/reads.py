@@ -33,7 +33,7 @@ def dealers(
     known = {resource.address for resource in desired if REGISTRY[resource.address.kind].adopted}
     known.update(address for address in owned if address.kind in REGISTRY and REGISTRY[address.kind].adopted)
     needed: set[Address] = set()
-    for address in _wanted(desired, owned, scope):
+    for address in _one_each(_wanted(desired, owned, scope)):
         needed.update(step for step in chain(address) if step in known)
     return tuple(sorted(a for a in needed if _readable(a.kind, surfaces)))
 
@@ -105,7 +105,7 @@ def _needed(
     desired: Sequence[Resource], owned: Mapping[Address, Owned], surfaces: Surfaces, scope: Scope
 ) -> Iterator[Collection]:
     """The collections that hold what is in scope, and those above it, possibly more than once."""
-    for address in _wanted(desired, owned, scope):
+    for address in _one_each(_wanted(desired, owned, scope)):
         for step in chain(address):
             if _listed(step.kind, surfaces):
                 yield Collection(step.kind, parent_of(step))
@@ -126,6 +126,17 @@ def _wanted(desired: Sequence[Resource], owned: Mapping[Address, Owned], scope: 
                     yield target
     for address in owned:
         if address.kind in REGISTRY and scope.covers(address):
+            yield address
+
+
+def _one_each(addresses: Iterable[Address]) -> Iterator[Address]:
+    """One address of each collection: neighbours need the same reads."""
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for address in addresses:
+        kind, path = address
+        place = (kind, path[:-1] or path)
+        if place not in seen:
+            seen.add(place)
             yield address
 
 

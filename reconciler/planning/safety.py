@@ -137,7 +137,7 @@ def _protected(changes: Sequence[Change], around: Circumstances) -> Iterator[Pro
         yield Problem(
             f"{change.address} would be {verb}, {what}",
             source=change.source,
-            hint=f"Declare {guard} without lifecycle.protect and apply; only then can it go.",
+            hint=f"Declare {guard} without lifecycle.protect and apply that first.",
             address=change.address,
         )
 

@@ -26,6 +26,8 @@ from reconciler.model import Action, Address, Change, Operation, Plan, Resource
 from reconciler.planning.order import referenced_kinds, sequence, targets_before
 from reconciler.planning.scope import parent_of
 
+_NOTHING: frozenset[StepKey] = frozenset()
+
 
 class StepKey(NamedTuple):
     """Names one write of a plan."""
@@ -86,11 +88,7 @@ def steps(plan: Plan, desired: Sequence[Resource], surfaces: Surfaces) -> tuple[
         for step in _writes(change, index, resources.get(change.address), surfaces)
     ]
     waits = _Waits(plan, bare, resources)
-    linked = [
-        Step(step.key, step.change, step.fields, waits.depends_on(step), waits.after(step), step.batch)
-        for step in bare
-    ]
-    return _in_order(linked)
+    return _in_order([waits.linked(step) for step in bare])
 
 
 def field_name(path: str) -> str:
@@ -170,6 +168,13 @@ class _Waits:
             where: frozenset(keys) for where, keys in beside.items() if where[0] not in referenced_kinds()
         }
 
+    def linked(self, step: Step) -> Step:
+        """``step`` with what it waits for."""
+        needed, order = self.depends_on(step), self.after(step)
+        if not needed and not order:
+            return step
+        return Step(step.key, step.change, step.fields, needed, order, step.batch)
+
     def depends_on(self, step: Step) -> frozenset[StepKey]:
         """The writes without which ``step`` makes no sense."""
         address = step.address
@@ -177,25 +182,28 @@ class _Waits:
             gone = self._child_deletes.get(address, ())
             replaced = address in self._creates
             return frozenset(gone) | frozenset(() if replaced else self._referrers.get(address, ()))
-        before: set[StepKey] = set()
+        before: list[StepKey] = []
         if step.operation == "create":
-            before.update(self._present(StepKey(address, "delete")))
-            before.update(self._created(parent_of(address)))
+            before += self._present(StepKey(address, "delete"))
+            before += self._created(parent_of(address))
         else:
-            before.update(self._created(address))
+            before += self._created(address)
             if step.part is not None:
-                before.update(self._present(StepKey(address, "update")))
+                before += self._present(StepKey(address, "update"))
         resource = self._resources.get(address)
         for target in resource.references if resource is not None else ():
-            before.update(self._created(target))
-        before.discard(step.key)
-        return frozenset(before)
+            before += self._created(target)
+        return frozenset(before) if before else _NOTHING
 
     def after(self, step: Step) -> frozenset[StepKey]:
         """The deletes beside ``step`` that may free a value it claims."""
         if step.operation == "delete" or step.part is not None:
-            return frozenset()
-        return self._beside.get((step.address.kind, parent_of(step.address)), frozenset())
+            return _NOTHING
+        return (
+            self._beside.get((step.address.kind, parent_of(step.address)), _NOTHING)
+            if self._beside
+            else _NOTHING
+        )
 
     def _present(self, key: StepKey) -> Iterable[StepKey]:
         return (key,) if key in self._keys else ()
@@ -209,7 +217,9 @@ def _in_order(linked: Sequence[Step]) -> tuple[Step, ...]:
     """``linked`` so that every step stands after what it waits for; ties keep the plan's order."""
     positions = {step.key: position for position, step in enumerate(linked)}
     waits = {
-        position: [positions[key] for key in step.depends_on | step.after]
+        position: [positions[key] for keys in (step.depends_on, step.after) for key in keys]
         for position, step in enumerate(linked)
     }
+    if all(before < position for position, found in waits.items() for before in found):
+        return tuple(linked)
     return tuple(linked[position] for position in sequence(waits))
