@@ -24,7 +24,8 @@ POST         /sim/v0/sites/{site_id}/verifications      ask for a verification
 GET POST     /sim/v0/deliveries                         webhook deliveries; POST sends those that are due
 ===========  =========================================  ================================================
 
-Bodies of objects are under the manifest's field names, as stored.
+Bodies of objects are under the manifest's field names, as stored. ``webhook_url`` of a dealer object is
+where its system C deliveries go.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reconciler.model import JsonObject
-from reconciler.sandbox.auth import authenticate, check_scope
+from reconciler.sandbox.auth import authenticate, check_scope, check_trace_id
 from reconciler.sandbox.call import Call
 from reconciler.sandbox.credentials import COMPANY_NAME, DEALER_ID, EXTERNAL_DEALER_ID
 from reconciler.sandbox.errors import CODES, Dropped, Refusal, body_of
@@ -234,17 +234,23 @@ class Sandbox:
 
     def _run(self, route: Route, call: Call) -> Response:
         """One API request: fault, caller, rate, permission, repeat or effect, fault."""
-        request = call.request
-        call.fault = self.faults.strike(request.method, request.path)
+        call.fault = self.faults.strike(call.request.method, call.request.path)
         if call.fault is not None and call.fault.when == "before":
             self._strike(call.fault)
+        check_trace_id(call)
         if route.access not in ("open", "media"):
             call.caller = authenticate(call, self.tokens, route.access)
-            if self._switches.rate_limits:
+            if self._switches.rate_limits and route.access != "event":
                 rate = rate_of(call.caller.family, self._switches)
                 call.rate_headers = self.limiter.take(call.caller.credential, rate)
             check_scope(call.caller, route.scope)
-        response = (latest_answer(call) if call.struck_by("replay") else None) or self._effect(route, call)
+        try:
+            replayed = latest_answer(call) if call.struck_by("replay") else None
+            response = replayed or self._effect(route, call)
+        except Refusal:
+            if call.fault is not None and call.fault.when == "after":
+                self._strike(call.fault)
+            raise
         if call.fault is not None:
             response = self._strike_after(call.fault, response)
         return response.with_headers(call.rate_headers)

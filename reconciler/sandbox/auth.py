@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import uuid
 
 from reconciler.sandbox.call import Call, Caller
 from reconciler.sandbox.credentials import EVENT_KEY
@@ -45,6 +46,17 @@ def check_scope(caller: Caller, scope: str | None) -> None:
     """Raises Refusal 403 where the caller lacks ``scope``. A dealer key opens the whole account."""
     if scope is not None and caller.family != "dealer" and scope not in caller.scopes:
         raise Refusal(403, f"this needs the permission {scope}")
+
+
+def check_trace_id(call: Call) -> None:
+    """Raises Refusal 400 for a partner's trace id that is no UUID (section 3.1)."""
+    trace_id = call.request.headers.get("x-partner-trace-id")
+    if trace_id is None or not call.request.path.startswith("/partner/"):
+        return
+    try:
+        uuid.UUID(trace_id)
+    except ValueError as exc:
+        raise Refusal(400, "x-partner-trace-id must be a UUID", field="x-partner-trace-id") from exc
 
 
 def _partner(call: Call, tokens: Tokens, token: str) -> Caller:

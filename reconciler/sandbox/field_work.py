@@ -109,10 +109,14 @@ def write_zone(call: Call) -> Response:
     for name in body:
         if name not in _ZONE_FIELDS:
             raise Refusal(400, f"a zone has {', '.join(_ZONE_FIELDS)}", field=name)
+    number = call.ids["zone"]
+    if not (number.isascii() and number.isdigit()):
+        raise not_found("zone")
+    number = number.zfill(3)
     said = site.body.get("zones")
     zones = dict(said) if isinstance(said, dict) else {}
-    known = zones.get(call.ids["zone"])
-    zones[call.ids["zone"]] = {**(known if isinstance(known, dict) else {}), **body}
+    known = zones.get(number)
+    zones[number] = {**(known if isinstance(known, dict) else {}), **body}
     call.store.update(site, {**site.body, "zones": zones}, call.now)
     return reply(zones)
 

@@ -38,7 +38,7 @@ class Request:
         }
         headers["content-type"] = str(environ.get("CONTENT_TYPE") or "")
         host = headers.get("host") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-        path = str(environ.get("PATH_INFO") or "/").encode("latin-1").decode("utf-8", "replace")
+        path = str(environ.get("PATH_INFO") or "/").encode("latin-1", "replace").decode("utf-8", "replace")
         return cls(
             method=str(environ["REQUEST_METHOD"]).upper(),
             path=path,

@@ -142,7 +142,7 @@ class Collection:
         self._check_references(call, row.scope, fields)
         self._check_zone(call, row.scope, fields, row)
         if self.kind.name == "dealer" and call.switches.company_name == "registered":
-            fields["company_name"] = row.body["company_name"]
+            fields["company_name"] = row.body.get("company_name")
         return call.store.update(row, fields, call.now, external_id=external_id)
 
     def drop(self, call: Call, row: Row) -> None:

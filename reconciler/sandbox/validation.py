@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -20,6 +20,15 @@ Rule: TypeAlias = Callable[[JsonValue], "str | None"]
 
 _LOOSE = frozenset({("device", "mac"), ("contact", "phone_number"), ("dealer", "company_phone_number")})
 """Fields whose documented samples are no MAC and no E.164 number (section 3.7): any text goes."""
+
+_JSON_NAMES: Mapping[type, str] = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    list: "array",
+    dict: "object",
+}
 
 Mode = Literal["create", "merge", "replace"]
 
@@ -82,7 +91,7 @@ def _codec_rule(adapter: TypeAdapter[Any], codec: Codec) -> Rule:
         except ValidationError as exc:
             return _first(exc)
         wire_type = type(codec.encode(normal))
-        return None if type(value) is wire_type else f"must be a {wire_type.__name__}"
+        return None if type(value) is wire_type else f"must be a {_JSON_NAMES[wire_type]}"
 
     return check
 
@@ -97,7 +106,7 @@ def _reference_rule(value: JsonValue) -> str | None:
 
 
 def _first(exc: ValidationError) -> str:
-    return str(exc.errors(include_url=False, include_context=False)[0]["msg"])
+    return str(exc.errors(include_url=False, include_context=False)[0]["msg"]).removeprefix("Value error, ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +216,8 @@ def _check_whole(call: Call, shape: Shape, fields: JsonObject) -> None:
     except ValidationError as exc:
         error = exc.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(step) for step in error["loc"])
-        raise call.invalid(where or shape.kind.name, str(error["msg"])) from exc
+        message = str(error["msg"]).removeprefix("Value error, ")
+        raise call.invalid(where or shape.kind.name, message) from exc
 
 
 def duplicate(call: Call, wire: str, value: str) -> Refusal:
