@@ -11,7 +11,7 @@ from conftest import Cli, Served
 
 from reconciler import sandbox as simulator
 
-WEBHOOK_SECRET = "planted-webhook-secret+/=é"  # noqa: S105
+WEBHOOK_SECRET = "planted-webhook-secret+/=é"
 ROTATED = "rotated webhook secret"
 FROM_FILE = "planted in a file"
 

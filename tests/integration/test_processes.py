@@ -1,0 +1,132 @@
+"""Real processes: two applies at once, Ctrl-C, a closed pipe, a server that is not there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import Cli, Served
+
+from reconciler.sandbox import Fault
+
+RECONCILER = [sys.executable, "-m", "reconciler"]
+
+
+def start(served: Served, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*RECONCILER, *map(str, arguments)],
+        env={**os.environ, **served.environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(process: subprocess.Popen[str], text: str) -> str:
+    """What the process said on stderr up to the line that holds ``text``."""
+    assert process.stderr is not None
+    heard = ""
+    for line in process.stderr:
+        heard += line
+        if text in line:
+            return heard
+    raise AssertionError(f"it ended without saying {text!r}: {heard}")
+
+
+def many_sites(count: int) -> str:
+    head = "kind: dealer\nid: acme\ndealer_id: 12345\n"
+    return head + "".join(
+        f"---\nkind: site\nid: s{n:03}\nname: Site {n}\ntimezone: UTC\n" for n in range(count)
+    )
+
+
+def slow_writes(served: Served) -> None:
+    served.sandbox.add_fault(Fault("slow", method="POST", path="/partner/.*", count=0, seconds=0.05))
+
+
+def test_a_second_apply_is_told_who_holds_the_lock(
+    served: Served, cli: Cli, project: Callable[..., Path]
+) -> None:
+    directory = project(account_yaml=many_sites(40))
+    slow_writes(served)
+    first = start(served, "apply", directory, "--yes", "--parallelism", 1)
+    until(first, "[1/")
+    refused = cli("apply", directory, "--yes", "--format", "json")
+    assert refused.json["error"]["code"] == "locked"
+    assert str(first.pid) in refused.json["error"]["message"]
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert cli("plan", directory, "--detailed-exitcode").code == 0
+
+
+def test_ctrl_c_finishes_the_write_in_flight_and_the_next_run_goes_on(
+    served: Served, cli: Cli, project: Callable[..., Path]
+) -> None:
+    directory = project(account_yaml=many_sites(40))
+    slow_writes(served)
+    process = start(served, "apply", directory, "--yes", "--parallelism", 2)
+    until(process, "[3/")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "stopped" in err
+    assert "Traceback" not in out + err
+    made = len([c for c in served.calls() if c.startswith("POST") and c.endswith("/sites")])
+    assert 3 <= made < 40
+    assert cli("apply", directory, "--yes").code == 0
+    posts = [c for c in served.calls() if c.startswith("POST") and c.endswith("/sites")]
+    assert len(posts) == 40
+
+
+def test_a_killed_apply_leaves_no_lock_and_is_finished_by_the_next(
+    served: Served, cli: Cli, project: Callable[..., Path]
+) -> None:
+    directory = project(account_yaml=many_sites(40))
+    slow_writes(served)
+    process = start(served, "apply", directory, "--yes")
+    until(process, "[5/")
+    process.kill()
+    process.communicate(timeout=60)
+    again = cli("apply", directory, "--yes")
+    assert again.code == 0, again.err
+    assert "Took over the lock" in again.err
+    sites = served.sandbox.state()["objects"]["site"]  # type: ignore[index,call-overload]
+    assert len(sites) == 40
+    assert cli("plan", directory, "--detailed-exitcode").code == 0
+
+
+def test_a_closed_pipe_ends_quietly(served: Served, project: Callable[..., Path]) -> None:
+    directory = project(account_yaml=many_sites(2000))
+    process = start(served, "plan", directory)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert "BrokenPipe" not in err
+
+
+def test_a_server_that_is_not_there_is_said_in_words(
+    served: Served, cli: Cli, project: Callable[..., Path]
+) -> None:
+    directory = project(account_yaml=many_sites(1))
+    served.server.close()
+    process = start(served, "plan", directory, "--format", "json")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert '"code": "api"' in out
+    assert "Traceback" not in err
+
+
+def test_nobody_to_ask_means_nothing_is_done(served: Served, project: Callable[..., Path]) -> None:
+    directory = project(account_yaml=many_sites(1))
+    process = start(served, "apply", directory)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "--yes" in err
+    assert all(call.startswith("GET") for call in served.calls())
