@@ -7,6 +7,7 @@ keeps to its portal. A new kind appears here without a change.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from reconciler.kinds import REGISTRY, Binding, Endpoint, Kind
 from reconciler.model import JsonObject, JsonValue
@@ -233,8 +234,9 @@ def _ancestors(kind: Kind) -> Iterator[tuple[str, str]]:
         yield parent.name, binding.remote_id
 
 
+@cache
 def collections() -> tuple[Collection, ...]:
-    """One collection for every kind and binding that the sandbox serves by kind."""
+    """One collection for every kind and binding that the sandbox serves by kind. They keep no state."""
     served = []
     for kind in REGISTRY.values():
         if kind.partner is not None:

@@ -173,7 +173,7 @@ def _take(call: Call, field: WireField, value: JsonValue, fields: JsonObject, ro
         return
     if call.switches.id_form == "string" and field.reference and isinstance(value, str) and value.isdigit():
         value = int(value[:18])
-    problem = _too_long(call, value) or field.rule(value)
+    problem = "must not be null" if value is None else _too_long(call, value) or field.rule(value)
     if problem is not None:
         raise call.invalid(field.wire, f"{field.wire}: {problem}")
     if row is not None and field.immutable and value != row.body.get(field.name):

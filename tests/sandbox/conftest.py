@@ -48,7 +48,9 @@ def sandbox(base_clock: BaseClock) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def anonymous(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(transport=transport(sandbox), base_url="https://api.example.com") as client:
+    with httpx.Client(
+        transport=transport(sandbox), base_url="https://api.example.com", trust_env=False
+    ) as client:
         yield client
 
 
@@ -59,7 +61,9 @@ def partner(sandbox: Sandbox, anonymous: httpx.Client) -> Iterator[httpx.Client]
     token = anonymous.post("/oauth/token", data=form).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     base = f"https://api.example.com/partner/v1/dealers/{DEALER_ID}"
-    with httpx.Client(transport=transport(sandbox), base_url=base, headers=headers) as client:
+    with httpx.Client(
+        transport=transport(sandbox), base_url=base, headers=headers, trust_env=False
+    ) as client:
         yield client
 
 
@@ -68,7 +72,9 @@ def dealer(sandbox: Sandbox) -> Iterator[httpx.Client]:
     """A dealer's client; paths are relative to ``/ext/v1``."""
     headers = {"Authorization": f"Bearer {dealer_key(DEALER_ID)}"}
     base = "https://api.example.com/ext/v1"
-    with httpx.Client(transport=transport(sandbox), base_url=base, headers=headers) as client:
+    with httpx.Client(
+        transport=transport(sandbox), base_url=base, headers=headers, trust_env=False
+    ) as client:
         yield client
 
 
@@ -85,9 +91,13 @@ def switch(sandbox: Sandbox) -> Callable[..., None]:
 @pytest.fixture
 def site(partner: httpx.Client) -> dict[str, object]:
     """A site with a camera on zones 001 and 002, a contact and a station, as the server answered."""
-    partner.post("/monitoring-stations", json={"external_monitoring_station_id": "central", "name": "Central"})
+    partner.post(
+        "/monitoring-stations", json={"external_monitoring_station_id": "central", "name": "Central"}
+    )
     body = {"external_site_id": "hq", "name": "Headquarters", "timezone": "Asia/Seoul"}
-    created = partner.post("/sites", json={**body, "monitoring_station_id": 1, "address1": "1 Example Street"})
+    created = partner.post(
+        "/sites", json={**body, "monitoring_station_id": 1, "address1": "1 Example Street"}
+    )
     camera = {
         "external_device_id": "front-door",
         "device_type": "camera",

@@ -50,7 +50,10 @@ SEEDED = {
 }
 METHODS = ("get", "post", "put", "patch", "delete")
 OPERATIONS = [
-    (method, path) for path, methods in DESCRIPTION["paths"].items() for method in METHODS if method in methods
+    (method, path)
+    for path, methods in DESCRIPTION["paths"].items()
+    for method in METHODS
+    if method in methods
 ]
 
 pytestmark = [
@@ -87,7 +90,14 @@ class Account:
         device = {"external_device_id": "cam", "device_type": "camera", "zone_number": "001"}
         contact = {"external_contact_id": "john", "first_name": "John", "last_name": "Doe"}
         webhook = {"url": "https://hooks.example.com/a", "events": ["site.armed"], "secret": "shhh-secret"}
-        permissions = ["devices:read", "devices:write", "events:read", "events:write", "alarms:write", "sites:read"]
+        permissions = [
+            "devices:read",
+            "devices:write",
+            "events:read",
+            "events:write",
+            "alarms:write",
+            "sites:read",
+        ]
         app = {"external_app_id": "ai", "permissions": permissions}
         for path, body in (
             (f"{base}/monitoring-stations", {"external_monitoring_station_id": "c", "name": "Central"}),
