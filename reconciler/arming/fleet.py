@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
 from reconciler.arming.project import Target, TargetKey
-from reconciler.arming.spec import Override
+from reconciler.arming.spec import Calendar, Override, Schedule
 from reconciler.arming.states import State
 from reconciler.arming.timeline import Decision, Timeline, Transition, timeline
+
+Timelines = Callable[[Schedule, Sequence[Calendar], str], Timeline]
 
 Overrides = Mapping[TargetKey, Sequence[Override]]
 
@@ -27,10 +29,11 @@ class TargetTransition(NamedTuple):
 class Fleet:
     """Targets, grouped by the timeline they share. Answers are in the order of ``targets``.
 
-    ``targets`` are kept in the order of output: by address, then partition.
+    ``targets`` are kept in the order of output: by address, then partition. ``timelines`` makes the
+    timeline of a schedule, its calendars and a zone; another one decides with other time-zone data.
     """
 
-    def __init__(self, targets: Sequence[Target]) -> None:
+    def __init__(self, targets: Sequence[Target], timelines: Timelines = timeline) -> None:
         self.targets = tuple(sorted(targets, key=lambda target: target.key.order))
         self.timelines: list[Timeline] = []
         self._members: list[list[int]] = []
@@ -40,7 +43,7 @@ class Fleet:
             # Targets share their schedule and calendars as objects; comparing those first is quick.
             shared = (id(target.schedule), id(target.calendars), target.zone)
             if shared not in known:
-                known[shared] = self._group_of(timeline(target.schedule, target.calendars, target.zone))
+                known[shared] = self._group_of(timelines(target.schedule, target.calendars, target.zone))
             self._group.append(known[shared])
             self._members[known[shared]].append(index)
         self._index = {target.key: index for index, target in enumerate(self.targets)}
@@ -50,6 +53,11 @@ class Fleet:
             self.timelines.append(line)
             self._members.append([])
         return self.timelines.index(line)
+
+    def timeline_of(self, key: TargetKey) -> Timeline | None:
+        """The timeline of a target, None where the fleet has no such target."""
+        index = self._index.get(key)
+        return None if index is None else self.timelines[self._group[index]]
 
     def holding(self, instant: dt.datetime, overrides: Overrides = NO_OVERRIDES) -> list[tuple[State, str]]:
         """State and reason of every target at ``instant`` (aware)."""

@@ -14,6 +14,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from io import BytesIO
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -115,10 +116,16 @@ def zone(name: str) -> Zone:
             f"{name!r} is no IANA time zone of tzdata {tzdata_version()}",
             hint='write one such as "Asia/Seoul", or install a newer tzdata package',
         )
-    data = resources.files("tzdata").joinpath("zoneinfo", *name.split("/"))
-    with data.open("rb") as file:
-        tz = ZoneInfo.from_file(file, key=name)
-    changes = tuple(_changes(tz, data.read_bytes()))
+    return read_zone(name, resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes())
+
+
+def read_zone(name: str, data: bytes) -> Zone:
+    """The time zone that a TZif file holds (RFC 8536), of any release. Raises ValueError for other data."""
+    try:
+        tz = ZoneInfo.from_file(BytesIO(data), key=name)
+        changes = tuple(_changes(tz, data))
+    except struct.error as exc:
+        raise ValueError(f"no whole TZif file of version 2 or later: {exc}") from exc
     return Zone(name, tz, _offset(tz, _BEGIN), changes, tuple(change.at for change in changes))
 
 
