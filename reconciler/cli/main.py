@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "destroy": ("apply", "Delete everything this project owns."),
     "attest": ("apply", "Record that a person did what only the portal can do."),
     "schedule": ("schedule", "Show when sites are armed and disarmed, and why."),
+    "override": ("override", "Arm or disarm against the schedule, until a stated time."),
     "ledger": ("ledger", "Show what this project owns and did."),
     "schema": ("schema", "Print the JSON schemas for editors."),
     "sandbox": ("sandbox", "Run the CHeKT simulator."),

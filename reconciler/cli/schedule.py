@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # start-up stays instant
     from reconciler.arming.fleet import Fleet, Overrides
     from reconciler.arming.states import State
     from reconciler.manifests import Project
+    from reconciler.planning.scope import Scope
+    from reconciler.render.comparison import Side
     from reconciler.render.timeline import Standing
 
 BATCH = 2000
@@ -102,7 +105,7 @@ def transitions(
     with_overrides: bool,
 ) -> None:
     """List the changes of state from one instant up to another, ascending."""
-    from reconciler.arming.zones import tzdata_version  # noqa: PLC0415
+    from reconciler.arming.zones import tzdata_version, zone  # noqa: PLC0415
     from reconciler.render import timeline  # noqa: PLC0415
 
     first, last = _span(console, start, end)
@@ -112,7 +115,7 @@ def transitions(
     warnings = [*project.warnings, *_vanished(fleet, first, last)]
     changes = fleet.transitions(first, last, overrides)
     if output_format == "json":
-        rows = [timeline.change_json(t, c.at, c.from_state, c.to_state, c.reason) for t, c in changes]
+        rows = [timeline.change_json(target, zone(target.zone), change) for target, change in changes]
         document = {
             "from": timeline.utc_text(first),
             "to": timeline.utc_text(last),
@@ -130,6 +133,84 @@ def transitions(
         _stream(console, timeline.changes_text(changes, fleet.targets))
 
 
+@schedule.command(
+    epilog="""\b
+Examples:
+  reconciler schedule diff . --against ../main          what this working copy changes
+  reconciler schedule diff . --tzdata tzdata-2026.2-py2.py3-none-any.whl --days 365""",
+)
+@options.project
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="OTHER_DIR",
+    help="The project before the change. Default: DIR itself, where --tzdata is given.",
+)
+@click.option(
+    "--tzdata",
+    "release",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Decide DIR with this release of tzdata, a wheel or a directory, not with the installed one.",
+)
+@TARGETS
+@click.option("--from", "start", default="now", show_default=True, metavar="T", help="The first instant.")
+@click.option("--days", type=click.IntRange(1, 3660), default=30, show_default=True, help="How long to look.")
+@options.output_format("text", "json")
+@click.pass_obj
+def diff(
+    console: Console,
+    reading: options.Reading,
+    against: Path | None,
+    release: Path | None,
+    targets: tuple[str, ...],
+    start: str,
+    days: int,
+    output_format: str,
+) -> None:
+    """Show the transitions that a change adds, drops or moves: from OTHER_DIR to DIR, or to new tzdata.
+
+    Overrides do not count. A transition has moved where it comes back within 12 hours.
+    """
+    from reconciler.arming.compare import compare  # noqa: PLC0415
+    from reconciler.render import comparison  # noqa: PLC0415
+
+    if against is None and release is None:
+        raise ConfigError(
+            "there is nothing to compare with", hint="give --against OTHER_DIR, --tzdata PATH, or both"
+        )
+    first = moment("--from", start, console.runtime().clock())
+    last = moment("--from", f"+{days}d", first)
+    project = reading.load()
+    other = project if against is None else reading.load(against)
+    scope = _scope(targets, project, other)
+    after, new_zones = _side(project, scope, release)
+    before, old_zones = _side(other, scope, None)
+    compared = comparison.Compared(compare(before, after, first, last), first, last, old_zones, new_zones)
+    warnings = [*project.warnings, *_vanished(after, first, last)]
+    if output_format == "json":
+        console.out(_document({**comparison.to_json(compared), "warnings": warnings}))
+        return
+    _warn(console, warnings)
+    _stream(console, comparison.to_text(compared))
+
+
+def _side(project: Project, scope: Scope, release: Path | None) -> tuple[Fleet, Side]:
+    from reconciler.arming.fleet import Fleet  # noqa: PLC0415
+    from reconciler.arming.timeline import Timeline  # noqa: PLC0415
+    from reconciler.arming.zones import tzdata_version, zone  # noqa: PLC0415
+    from reconciler.cli.zone_data import zone_data  # noqa: PLC0415
+    from reconciler.render.comparison import Side  # noqa: PLC0415
+    from reconciler.timetable import fleet_of  # noqa: PLC0415
+
+    fleet = fleet_of(project, scope)
+    if release is None:
+        return fleet, Side(tzdata_version(), zone)
+    data = zone_data(release)
+    other = Fleet(fleet.targets, lambda schedule, days, name: Timeline(schedule, days, data.zone(name)))
+    return other, Side(data.release, data.zone)
+
+
 def _span(console: Console, start: str, end: str) -> tuple[dt.datetime, dt.datetime]:
     now = console.runtime().clock()
     first = moment("--from", start, now)
@@ -139,13 +220,21 @@ def _span(console: Console, start: str, end: str) -> tuple[dt.datetime, dt.datet
     return first, last
 
 
-def _fleet(project: Project, globs: tuple[str, ...]) -> Fleet:
+def _scope(globs: tuple[str, ...], *projects: Project) -> Scope:
+    """The sites of ``projects`` that ``globs`` name. Raises PlanError for one that names none."""
     from reconciler.planning.scope import Scope  # noqa: PLC0415
-    from reconciler.timetable import fleet_of  # noqa: PLC0415
 
     scope = Scope(globs)
-    scope.check(resource.address for resource in project.resources if resource.address.kind == "site")
-    return fleet_of(project, scope)
+    scope.check(
+        one.address for project in projects for one in project.resources if one.address.kind == "site"
+    )
+    return scope
+
+
+def _fleet(project: Project, globs: tuple[str, ...]) -> Fleet:
+    from reconciler.timetable import fleet_of  # noqa: PLC0415
+
+    return fleet_of(project, _scope(globs, project))
 
 
 def _overrides(project: Project, fleet: Fleet) -> Overrides:

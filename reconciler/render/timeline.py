@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from reconciler.arming.fleet import TargetTransition
 from reconciler.arming.project import Target
 from reconciler.arming.states import State
-from reconciler.arming.timeline import Decision
-from reconciler.arming.zones import zone
+from reconciler.arming.timeline import Decision, Transition
+from reconciler.arming.zones import Zone, zone
 from reconciler.model import JsonObject
 from reconciler.render.escape import visible
 
@@ -30,14 +30,14 @@ def utc_text(instant: dt.datetime) -> str:
     return f"{instant.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-def local_text(instant: dt.datetime, zone_name: str) -> str:
-    """``instant`` in ``zone_name`` to the second, with its offset: ``2026-11-20T18:00:00+09:00``."""
-    return zone(zone_name).local(instant).isoformat(timespec="seconds")
+def local_text(instant: dt.datetime, zone: Zone) -> str:
+    """``instant`` in ``zone`` to the second, with its offset: ``2026-11-20T18:00:00+09:00``."""
+    return zone.local(instant).isoformat(timespec="seconds")
 
 
-def spoken(instant: dt.datetime, zone_name: str) -> str:
-    """``instant`` in ``zone_name`` for people: ``Fri 2026-11-20 18:00 +09:00``, seconds where not zero."""
-    local = zone(zone_name).local(instant)
+def spoken(instant: dt.datetime, zone: Zone) -> str:
+    """``instant`` in ``zone`` for people: ``Fri 2026-11-20 18:00 +09:00``, seconds where not zero."""
+    local = zone.local(instant)
     time = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
     day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[local.weekday()]
     offset = local.isoformat(timespec="seconds")[19:]
@@ -50,24 +50,23 @@ def target_text(target: Target) -> str:
     return name if target.partition is None else f"{name} partition {target.partition}"
 
 
-def change_json(target: Target, at: dt.datetime, before: State, after: State, reason: str) -> JsonObject:
+def change_json(target: Target, zone: Zone, change: Transition) -> JsonObject:
     """A change of state with the fields that DESIGN section 8 fixes, in their order."""
     return {
         "target": target.address,
         "partition": target.partition,
-        "at": utc_text(at),
-        "local": local_text(at, target.zone),
-        "from": str(before),
-        "to": str(after),
-        "reason": reason,
+        "at": utc_text(change.at),
+        "local": local_text(change.at, zone),
+        "from": str(change.from_state),
+        "to": str(change.to_state),
+        "reason": change.reason,
     }
 
 
 def changes_jsonl(changes: Iterable[TargetTransition]) -> Iterator[str]:
     """One JSON object a change, without line ends."""
     for target, change in changes:
-        row = change_json(target, change.at, change.from_state, change.to_state, change.reason)
-        yield json.dumps(row, ensure_ascii=False)
+        yield json.dumps(change_json(target, zone(target.zone), change), ensure_ascii=False)
 
 
 def changes_text(changes: Iterable[TargetTransition], targets: Sequence[Target]) -> Iterator[str]:
@@ -76,7 +75,7 @@ def changes_text(changes: Iterable[TargetTransition], targets: Sequence[Target])
     for target, change in changes:
         step = f"{change.from_state} -> {change.to_state}"
         yield (
-            f"{utc_text(change.at)}  {spoken(change.at, target.zone)}  {target_text(target):<{width}}  "
+            f"{utc_text(change.at)}  {spoken(change.at, zone(target.zone))}  {target_text(target):<{width}}  "
             f"{step:<26}  {visible(change.reason)}"
         )
 
@@ -93,9 +92,9 @@ def _standing_json(one: Standing, at: dt.datetime) -> JsonObject:
         "partition": target.partition,
         "state": str(decision.state),
         "reason": decision.reason,
-        "local": local_text(at, target.zone),
+        "local": local_text(at, zone(target.zone)),
         "until": None if until is None else utc_text(until),
-        "until_local": None if until is None else local_text(until, target.zone),
+        "until_local": None if until is None else local_text(until, zone(target.zone)),
         "then": None if one.following is None else str(one.following),
         "timezone": target.zone,
         "schedule": target.schedule.id,
@@ -112,7 +111,9 @@ def standings_text(standings: Sequence[Standing], at: dt.datetime, release: str)
         if decision.valid_until is None:
             end = "with no end in sight"
         else:
-            until = f"{spoken(decision.valid_until, one.target.zone)} ({utc_text(decision.valid_until)})"
+            until = (
+                f"{spoken(decision.valid_until, zone(one.target.zone))} ({utc_text(decision.valid_until)})"
+            )
             end = f"until {until}, then {one.following}"
         yield f"{decision.state!s:<11}  {target_text(one.target)}  {end}"
         yield f"{'':<11}  {visible(decision.reason)}"
