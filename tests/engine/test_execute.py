@@ -210,6 +210,19 @@ def test_no_secret_is_ever_remembered_as_replaced_or_kept(rig: Rig) -> None:
     assert rig.account.find("webhook", "https://hooks.example.com/feed")[0].fields["secret"] == "other"
 
 
+def test_the_journal_digests_a_secret_with_the_ledgers_own_key(rig: Rig) -> None:
+    other = Rig(Account())
+    other.account.connect()
+    for each in (rig, other):
+        each.apply([dealer(), site(), webhook()])
+    digests = [
+        dict(map(tuple, each.ledger._database.rows("SELECT address, payload_digest FROM intents")))
+        for each in (rig, other)
+    ]
+    assert digests[0]["site:acme/hq"] == digests[1]["site:acme/hq"]
+    assert digests[0]["webhook:feed"] != digests[1]["webhook:feed"]
+
+
 def test_a_changed_secret_is_sent_and_its_digest_kept(rig: Rig) -> None:
     rig.apply([webhook()])
     report = rig.apply([webhook(secret="OTHER_SECRET")])

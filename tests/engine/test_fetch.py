@@ -9,7 +9,7 @@ from reconciler.errors import ApiError, PlanError
 from reconciler.kinds.surfaces import surfaces
 from reconciler.model import Address, Collection, Owned, Resource, Snapshot
 from reconciler.planning.scope import Scope
-from tests.engine.account import DEALER, PARTNER, Account, dealer, device, resource, site, station
+from tests.engine.account import DEALER, PARTNER, Account, Stored, dealer, device, resource, site, station
 
 DEALER_ADDRESS = Address("dealer", ("acme",))
 HQ = Address("site", ("acme", "hq"))
@@ -140,14 +140,31 @@ def test_references_come_as_addresses_where_the_target_is_known(account: Account
 
 
 def test_a_reference_does_not_reach_into_another_dealer(account: Account) -> None:
+    """Remote ids need not be unique beyond their dealer."""
     account.connect("777")
-    account.put("monitoring_station", ("777",), "theirs")
-    account.put("monitoring_station", ("12345",), "central")
-    account.put("site", ("12345",), "hq", monitoring_station="2")
+    account.objects.append(Stored("monitoring_station", "1", ("777",), "theirs", {}))
+    account.objects.append(Stored("monitoring_station", "1", ("12345",), "central", {}))
+    account.put("site", ("12345",), "hq", monitoring_station="1")
     other = resource("dealer:other", remote_id="777")
     theirs = resource("monitoring_station:other/theirs", name="Theirs")
     snapshot = read(account, [dealer(), other, theirs, station(), site(at="central")])
     assert snapshot.objects[HQ].fields["monitoring_station"] == "monitoring_station:acme/central"
+
+
+def test_a_recycled_remote_id_names_what_has_it_now(account: Account) -> None:
+    account.put("monitoring_station", ("12345",), "central")
+    account.put("site", ("12345",), "hq", monitoring_station="1")
+    gone = Owned(Address("monitoring_station", ("acme", "former")), "1", "former")
+    snapshot = read(account, [dealer(), station(), site(at="central")], gone)
+    assert snapshot.objects[HQ].fields["monitoring_station"] == "monitoring_station:acme/central"
+
+
+def test_an_object_with_an_external_id_is_never_matched_by_its_fields(account: Account) -> None:
+    account.put("site", ("12345",), "hq")
+    account.put("contact", ("12345", "1"), "somebody-elses", first_name="Kim", last_name="Lee")
+    kim = resource("contact:acme/hq/kim", first_name="Kim", last_name="Lee")
+    found = addresses(read(account, [dealer(), site(), kim], dealer_key=True))
+    assert found == {"site:acme/hq": "1", "contact:acme/hq/somebody-elses": "1"}
 
 
 def test_parts_are_read_for_written_fields_only_and_merged(account: Account) -> None:

@@ -93,3 +93,13 @@ def test_nothing_touched_is_nothing_read(rig: Rig) -> None:
     report = rig.apply(FULL)
     assert report.outcomes == ()
     assert reads_of_verifying(rig, report, FULL) == []
+
+
+def test_children_of_what_vanished_are_not_kept(rig: Rig) -> None:
+    rig.apply(FULL)
+    desired = [*FULL[:4], site("depot", name="Depot 2", security_type="alarm_com"), FULL[5]]
+    report = rig.apply(desired)
+    rig.account.objects = [o for o in rig.account.objects if o.external_id not in ("hq", "door")]
+    again = verify(rig.reader, touched(report), desired, rig.ledger.owned(), PARTNER, rig.snapshot)
+    assert HQ not in again.objects
+    assert Address("device", ("acme", "hq", "door")) not in again.objects
