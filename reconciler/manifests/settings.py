@@ -152,6 +152,10 @@ class EnvironmentSpec(SettingsModel):
         bool | None,
         Field(description="Whether the host is our simulator. Left out: it is when on this machine."),
     ] = None
+    seed: Annotated[
+        Text | None,
+        Field(description="JSON file of what people set up in the portal, for the embedded simulator."),
+    ] = None
     rate: Annotated[RateSettings, Field(description="Request limits.")] = RateSettings()
     timeouts: Annotated[TimeoutSettings, Field(description="Time-outs of a request.")] = TimeoutSettings()
     dialect: Annotated[

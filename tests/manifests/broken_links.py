@@ -103,10 +103,8 @@ LINKS = (
     one(
         "one device twice",
         site(
-            (
-                'devices:\n  - {id: d, device_type: camera, zone_number: "1"}\n'
-                '  - {id: d, device_type: camera, zone_number: "2"}\n'
-            )
+            'devices:\n  - {id: d, device_type: camera, zone_number: "1"}\n'
+            '  - {id: d, device_type: camera, zone_number: "2"}\n'
         ),
         "m.yaml:7:10",
         "device:acme/hq/d is written twice",
@@ -140,11 +138,9 @@ LINKS = (
     one(
         "one MAC on two bridges",
         site(
-            (
-                "devices:\n"
-                '  - {id: a, device_type: bridge, zone_number: "1", mac: "00:1A:2B:3C:4D:5E"}\n'
-                '  - {id: b, device_type: bridge, zone_number: "2", mac: 001a2b3c4d5e}\n'
-            )
+            "devices:\n"
+            '  - {id: a, device_type: bridge, zone_number: "1", mac: "00:1A:2B:3C:4D:5E"}\n'
+            '  - {id: b, device_type: bridge, zone_number: "2", mac: 001a2b3c4d5e}\n'
         ),
         "m.yaml:7:57",
         "already the bridge device:acme/hq/a at m.yaml:6:57",
@@ -227,10 +223,8 @@ SCHEDULES = (
     one(
         "windows that overlap and disagree",
         schedule(
-            (
-                'windows:\n  - {days: [mon], arm: "08:00", disarm: "12:00"}\n'
-                '  - {days: [mon], arm: "11:00", disarm: "13:00", mode: stay}\n'
-            )
+            'windows:\n  - {days: [mon], arm: "08:00", disarm: "12:00"}\n'
+            '  - {days: [mon], arm: "11:00", disarm: "13:00", mode: stay}\n'
         ),
         "m.yaml:5:5",
         "stands at m.yaml:4:5",

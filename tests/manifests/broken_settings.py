@@ -192,10 +192,8 @@ MANY = (
     Broken(
         "two wrong fields of two inline children",
         site(
-            (
-                "devices:\n  - {id: a, device_type: camera, zone_number: 1}\n"
-                '  - {id: b, device_type: cam, zone_number: "2"}\n'
-            )
+            "devices:\n  - {id: a, device_type: camera, zone_number: 1}\n"
+            '  - {id: b, device_type: cam, zone_number: "2"}\n'
         ),
         (("m.yaml:6:47", "zone_number: 1 without", '"1"'), ("m.yaml:7:26", '"cam"', '"camera"')),
     ),
