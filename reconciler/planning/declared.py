@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import chain
 
 from reconciler.errors import Problem
@@ -14,6 +13,7 @@ from reconciler.model import (
     Address,
     Change,
     Collection,
+    EndpointUse,
     FieldChange,
     LiveObject,
     Owned,
@@ -22,6 +22,7 @@ from reconciler.model import (
 from reconciler.planning.diff import NO_DIGESTS, diff, written
 from reconciler.planning.digest import canonical, precondition
 from reconciler.planning.endpoints import Calls
+from reconciler.planning.order import foundations
 from reconciler.planning.ownership import owns, recorded, replacement_reasons
 from reconciler.planning.safety import Circumstances
 from reconciler.planning.scope import parent_of
@@ -108,12 +109,12 @@ class Declared:
             n for n in kind.managed if n in resource.fields and n in binding.fields and n not in compared
         ]
         self._not_compared(resource, unseen)
-        fields = diff(kind, resource, live, row=self._row(resource), compared=compared)
+        fields = diff(kind, resource, live, row=self._row(resource, live), compared=compared)
         if self._pending(resource, fields):
             surface = self._around.surfaces.surface
             self._manual(kind, resource, fields, f"the {surface} surface cannot change it", live=live)
         elif not recorded(resource.address, live, self._around.owned):
-            self.changes.append(self._change(resource, Action.ADOPT, (), _ADOPT, live))
+            self._add(resource, Action.ADOPT, (), _ADOPT, live, ())
 
     def _manual(
         self,
@@ -159,11 +160,12 @@ class Declared:
             )
         elif self._absence_is_proven(resource):
             fields = written(kind, resource)
-            if not self._calls.possible(kind.name, Action.CREATE, _paths(fields)):
+            uses = self._calls.uses(kind.name, Action.CREATE, _paths(fields))
+            if uses is None:
                 self._manual(kind, resource, fields, "the API offers no way to create it")
                 return
             reason = _DELETED_OUTSIDE if resource.address in self._around.owned else ""
-            self.changes.append(self._change(resource, Action.CREATE, fields, reason, None))
+            self._add(resource, Action.CREATE, fields, reason, None, uses)
 
     def _absence_is_proven(self, resource: Resource) -> bool:
         """Only a collection read in full, or a parent that does not exist, proves an absence."""
@@ -182,12 +184,10 @@ class Declared:
         return False
 
     def _foundations(self, resource: Resource) -> bool:
-        """True when all that a new object stands on exists or will be made by this plan."""
+        """True when all that a written object stands on exists or will be made by this plan."""
         around = self._around
-        needed = [*resource.references]
         parent = parent_of(resource.address)
-        if parent is not None:
-            needed.append(parent)
+        needed = [*foundations(resource), *([parent] if parent is not None else ())]
         missing = [
             target
             for target in needed
@@ -210,12 +210,11 @@ class Declared:
 
     def _present(self, kind: Kind, resource: Resource, live: LiveObject) -> None:
         address, around = resource.address, self._around
-        row = self._row(resource)
+        row = self._row(resource, live)
         digests = self._digests.get(address, NO_DIGESTS)
         fields = diff(kind, resource, live, row=row, secret_digests=digests)
-        ours = owns(address, live, around.owned, around.policy.owned_prefix)
-        why = self._why_replace(kind, resource, live)
-        if why and ours:
+        why = self._why_replace(kind, resource, live, row)
+        if why and owns(address, live, around.owned, around.policy.owned_prefix):
             self._replace(kind, resource, live, fields, why)
         elif why:
             self._problem(
@@ -225,24 +224,25 @@ class Declared:
                 "Write it as it is in the account, so that it can be adopted, or remove it in the portal.",
             )
         else:
-            self._update(kind, resource, live, self._repointed(kind, resource, live, fields))
+            fields = self._repointed(kind, resource, live, fields)
+            if fields or row is None:
+                self._update(kind, resource, live, fields)
 
     def _update(
         self, kind: Kind, resource: Resource, live: LiveObject, fields: tuple[FieldChange, ...]
     ) -> None:
         adopted = recorded(resource.address, live, self._around.owned)
         pending = self._pending(resource, fields)
-        if adopted and not pending:
+        if (adopted and not pending) or (pending and not self._foundations(resource)):
             return
-        paths = _paths(fields)
-        if pending and not self._calls.possible(kind.name, Action.UPDATE, paths):
+        uses = self._calls.uses(kind.name, Action.UPDATE, _paths(fields)) if pending else ()
+        if uses is None:
             self._manual(kind, resource, fields, "the API offers no way to change it", live=live)
         elif adopted:
-            self.changes.append(self._change(resource, Action.UPDATE, fields, "", live))
+            self._add(resource, Action.UPDATE, fields, "", live, uses)
         else:
             reason = _RECREATED if resource.address in self._around.owned else _ADOPT
-            shown = fields if pending else ()
-            self.changes.append(self._change(resource, Action.ADOPT, shown, reason, live))
+            self._add(resource, Action.ADOPT, fields if pending else (), reason, live, uses)
 
     def _replace(
         self, kind: Kind, resource: Resource, live: LiveObject, fields: tuple[FieldChange, ...], why: str
@@ -252,21 +252,19 @@ class Declared:
         named = binding is not None and binding.external_id in binding.fields.values()
         if live.external_id not in (None, resource.external_id) and not named:
             shown.insert(0, FieldChange("external_id", live.external_id, resource.external_id))
-        sent = _paths(written(kind, resource))
-        if not self._calls.possible(kind.name, Action.REPLACE, sent):
-            self._manual(
-                kind, resource, tuple(shown), f"{why}, and the API offers no way to do that", live=live
-            )
+        uses = self._calls.uses(kind.name, Action.REPLACE, _paths(written(kind, resource)))
+        if uses is None:
+            reason = f"{why}, and the API offers no way to do that"
+            self._manual(kind, resource, tuple(shown), reason, live=live)
             return
         self._replaced.add(resource.address)
-        change = self._change(resource, Action.REPLACE, tuple(shown), why, live)
-        self.changes.append(replace(change, endpoints=self._calls.uses(kind.name, Action.REPLACE, sent)))
+        self._add(resource, Action.REPLACE, tuple(shown), why, live, uses)
 
-    def _why_replace(self, kind: Kind, resource: Resource, live: LiveObject) -> str:
+    def _why_replace(self, kind: Kind, resource: Resource, live: LiveObject, row: Owned | None) -> str:
         parent = parent_of(resource.address) if self._replaced else None
         if parent is not None and parent in self._replaced:
             return f"{parent} is replaced"
-        fixed = replacement_reasons(kind, resource, live, self._row(resource))
+        fixed = replacement_reasons(kind, resource, live, row)
         return f"{' and '.join(fixed)} cannot be changed in place" if fixed else ""
 
     def _repointed(
@@ -287,24 +285,25 @@ class Declared:
 
     # -- shared ---------------------------------------------------------------------------------------
 
-    def _change(
+    def _add(
         self,
         resource: Resource,
         action: Action,
         fields: tuple[FieldChange, ...],
         reason: str,
         live: LiveObject | None,
-    ) -> Change:
-        sent = [each.path for each in fields if not each.ignored]
-        writes = bool(sent) or action is not Action.ADOPT
-        return Change(
-            resource.address,
-            action,
-            fields,
-            precondition=precondition(live) if live is not None else None,
-            endpoints=self._calls.uses(resource.address.kind, action, sent) if writes else (),
-            reason=reason,
-            source=resource.source,
+        uses: tuple[EndpointUse, ...],
+    ) -> None:
+        self.changes.append(
+            Change(
+                resource.address,
+                action,
+                fields,
+                precondition=precondition(live) if live is not None else None,
+                endpoints=uses,
+                reason=reason,
+                source=resource.source,
+            )
         )
 
     def _pending(self, resource: Resource, fields: tuple[FieldChange, ...]) -> bool:
@@ -347,11 +346,10 @@ class Declared:
                 "so it is not compared"
             )
 
-    def _row(self, resource: Resource) -> Owned | None:
-        """The ledger's row, where it is about the live object."""
-        live = self._around.snapshot.objects.get(resource.address)
+    def _row(self, resource: Resource, live: LiveObject) -> Owned | None:
+        """The ledger's row, where it is about this very object."""
         row = self._around.owned.get(resource.address)
-        return row if row is not None and live is not None and row.remote_id == live.remote_id else None
+        return row if row is not None and row.remote_id == live.remote_id else None
 
     def _problem(self, where: list[Problem], resource: Resource, message: str, hint: str) -> None:
         where.append(Problem(message, source=resource.source, hint=hint, address=resource.address))

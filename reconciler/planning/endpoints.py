@@ -35,24 +35,15 @@ class Calls:
 
     def __init__(self, surfaces: Surfaces) -> None:
         self._surfaces = surfaces
-        self._known: dict[_Need, tuple[Endpoint, ...] | None] = {}
+        self._known: dict[_Need, tuple[EndpointUse, ...] | None] = {}
         self._parted: dict[str, tuple[tuple[Part, ...], frozenset[str]]] = {}
-        self._uses: dict[_Need, tuple[EndpointUse, ...]] = {}
 
-    def possible(self, kind: str, action: Action, paths: Iterable[str]) -> bool:
-        """True when every operation needed for ``action`` on the fields has an endpoint here."""
-        return self._endpoints(self._need(kind, action, paths)) is not None
-
-    def uses(self, kind: str, action: Action, paths: Iterable[str]) -> tuple[EndpointUse, ...]:
-        """The operations, lowest grade first."""
-        key = self._need(kind, action, paths)
-        if key not in self._uses:
-            ranked = sorted(
-                {(e.method, e.path, e.grade) for e in self._endpoints(key) or ()},
-                key=lambda each: (-GRADES.index(each[2]), each),
-            )
-            self._uses[key] = tuple(EndpointUse(*each) for each in ranked)
-        return self._uses[key]
+    def uses(self, kind: str, action: Action, paths: Iterable[str]) -> tuple[EndpointUse, ...] | None:
+        """The operations that ``action`` on the fields needs, lowest grade first; None if one is missing."""
+        need = self._need(kind, action, paths)
+        if need not in self._known:
+            self._known[need] = _ranked(self._find(need))
+        return self._known[need]
 
     def requests(self, changes: Iterable[Change]) -> int:
         """How many requests will write ``changes``: a bulk endpoint takes one a parent."""
@@ -88,11 +79,6 @@ class Calls:
             self._parted[kind] = parts, frozenset(name for part in parts for name in part.fields)
         return self._parted[kind]
 
-    def _endpoints(self, need: _Need) -> tuple[Endpoint, ...] | None:
-        if need not in self._known:
-            self._known[need] = self._find(need)
-        return self._known[need]
-
     def _find(self, need: _Need) -> tuple[Endpoint, ...] | None:
         binding = self._surfaces.binding(need.kind)
         if binding is None:
@@ -103,6 +89,13 @@ class Calls:
         if len(found) < len(wanted):
             return None
         return (*found, *(part.update for part in binding.parts if part.name in need.parts))
+
+
+def _ranked(endpoints: tuple[Endpoint, ...] | None) -> tuple[EndpointUse, ...] | None:
+    if endpoints is None:
+        return None
+    found = {EndpointUse(each.method, each.path, each.grade) for each in endpoints}
+    return tuple(sorted(found, key=lambda use: (-GRADES.index(use.grade), use.path, use.method)))
 
 
 def refused_grades(changes: Sequence[Change], accept: Grade, environment: str) -> list[Problem]:

@@ -38,6 +38,21 @@ def referenced_kinds() -> frozenset[str]:
 
 
 @cache
+def _sent_kinds(kind: str) -> frozenset[str]:
+    """The kinds that ``kind`` names in fields it sends; a schedule named by a local field is not one."""
+    found = REGISTRY[kind]
+    return frozenset(ref.kind for ref in found.references if ref.path.split(".")[0] not in found.local)
+
+
+def foundations(resource: Resource) -> tuple[Address, ...]:
+    """What must exist before ``resource`` can be written, besides its parent."""
+    if not resource.references:
+        return ()
+    kinds = _sent_kinds(resource.address.kind)
+    return tuple(target for target in resource.references if target.kind in kinds)
+
+
+@cache
 def registry_position(kind: str) -> int:
     """Where ``kind`` stands in the registry: after its parent and what it refers to."""
     return list(REGISTRY).index(kind)
@@ -86,24 +101,30 @@ def targets_before(change: Change) -> tuple[Address, ...]:
 def ordered(changes: Iterable[Change], desired: Mapping[Address, Resource]) -> tuple[Change, ...]:
     """``changes``, one an address, in the order they will be made; the same for any input order."""
     nodes = sorted(changes, key=lambda change: by_path(change.address))
-    numbers = {change.address: number for number, change in enumerate(nodes)}
+    numbers: dict[Address | None, int] = {change.address: number for number, change in enumerate(nodes)}
     barrier = _Barriers(nodes)
-    waits: dict[int, list[int]] = {**barrier.nodes(), **{number: [] for number in range(len(nodes))}}
+    waits: dict[int, list[int]] = defaultdict(list, barrier.nodes())
     for number, change in enumerate(nodes):
         if change.action is Action.DELETE:
             continue
+        above = numbers.get(parent_of(change.address))
+        if above is not None:
+            waits[number].append(above)
         resource = desired.get(change.address)
-        above = (parent_of(change.address), *(resource.references if resource is not None else ()))
-        waits[number] = [numbers[target] for target in above if target in numbers]
-        waits[number].extend(barrier.before(change))
+        for target in foundations(resource) if resource is not None else ():
+            if target in numbers:
+                waits[number].append(numbers[target])
+        if barrier:
+            waits[number].extend(barrier.before(change))
     _link_deletes(nodes, numbers, waits)
     if all(number < waiting for waiting, before in waits.items() for number in before):
         return tuple(nodes)
-    return tuple(nodes[number] for number in sequence(waits) if number < len(nodes))
+    every = {number: waits.get(number, ()) for number in (*range(len(nodes)), *waits)}
+    return tuple(nodes[number] for number in sequence(every) if number < len(nodes))
 
 
 def _link_deletes(
-    nodes: Sequence[Change], numbers: Mapping[Address, int], waits: dict[int, list[int]]
+    nodes: Sequence[Change], numbers: Mapping[Address | None, int], waits: dict[int, list[int]]
 ) -> None:
     """Parents wait for the deletes of their children, targets for those that turn away from them."""
     if not any(change.action is Action.DELETE for change in nodes):
@@ -111,7 +132,7 @@ def _link_deletes(
     for number, change in enumerate(nodes):
         if change.action is Action.DELETE:
             parent = parent_of(change.address)
-            above = numbers.get(parent) if parent is not None else None
+            above = numbers.get(parent)
             if above is not None and nodes[above].action in (Action.DELETE, Action.REPLACE):
                 waits[above].append(number)
             continue
@@ -131,6 +152,9 @@ class _Barriers:
                 deletes[change.kind, parent_of(change.address)].append(number)
         self._deletes = deletes
         self._numbers = {where: len(nodes) + count for count, where in enumerate(deletes)}
+
+    def __bool__(self) -> bool:
+        return bool(self._deletes)
 
     def nodes(self) -> dict[int, list[int]]:
         """What each barrier waits for."""

@@ -73,6 +73,8 @@ class Scope:
 
     def check(self, known: Iterable[Address]) -> None:
         """Raise PlanError when a target names nothing among ``known``, with near spellings."""
+        if not self.targets:
+            return
         addresses = sorted(set(known))
         problems = [
             Problem(f"--target {glob} matches no resource", hint=_hint(glob, addresses))
@@ -87,6 +89,8 @@ class Scope:
 
     def idle_excludes(self, known: Iterable[Address]) -> tuple[str, ...]:
         """The excludes that match nothing among ``known``: likely a slip of the pen."""
+        if not self.excludes:
+            return ()
         addresses = set(known)
         return tuple(glob for glob in self.excludes if not _any(glob, addresses))
 

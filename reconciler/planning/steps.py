@@ -23,7 +23,7 @@ from typing import NamedTuple
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Action, Address, Change, Operation, Plan, Resource
-from reconciler.planning.order import referenced_kinds, sequence, targets_before
+from reconciler.planning.order import foundations, referenced_kinds, sequence, targets_before
 from reconciler.planning.scope import parent_of
 
 _NOTHING: frozenset[StepKey] = frozenset()
@@ -191,7 +191,7 @@ class _Waits:
             if step.part is not None:
                 before += self._present(StepKey(address, "update"))
         resource = self._resources.get(address)
-        for target in resource.references if resource is not None else ():
+        for target in foundations(resource) if resource is not None else ():
             before += self._created(target)
         return frozenset(before) if before else _NOTHING
 

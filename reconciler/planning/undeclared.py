@@ -47,18 +47,23 @@ class Undeclared:
             )
         elif Collection(kind.name, parent_of(address)) not in around.snapshot.collections:
             return
-        elif not self._calls.possible(kind.name, Action.DELETE, ()):
-            self.changes.append(removal_by_hand(address, "the API offers no way to delete it"))
         else:
-            self.changes.append(
-                Change(
-                    address,
-                    Action.DELETE,
-                    precondition=precondition(live),
-                    endpoints=self._calls.uses(kind.name, Action.DELETE, ()),
-                    reason=GONE_FROM_MANIFESTS,
-                )
+            self._delete(address, live)
+
+    def _delete(self, address: Address, live: LiveObject) -> None:
+        uses = self._calls.uses(address.kind, Action.DELETE, ())
+        if uses is None:
+            self.changes.append(removal_by_hand(address, "the API offers no way to delete it"))
+            return
+        self.changes.append(
+            Change(
+                address,
+                Action.DELETE,
+                precondition=precondition(live),
+                endpoints=uses,
+                reason=GONE_FROM_MANIFESTS,
             )
+        )
 
     def _recorded(self, address: Address) -> None:
         """A ledger row without a manifest: what only the portal keeps, and dealers."""

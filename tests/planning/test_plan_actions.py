@@ -383,6 +383,20 @@ class TestScope:
         with pytest.raises(PlanError, match="needs site:acme/hq, which does not exist and is not in scope"):
             world.plan(Scope(("device:acme/hq/door",)))
 
+    def test_a_reference_to_a_station_that_is_missing_and_out_of_scope_cannot_be_planned(self) -> None:
+        station = "monitoring_station:acme/central"
+        site = resource("site:acme/hq", monitoring_station=station, references=[station])
+        world = World().converged(ACME).declare(site, CENTRAL).exists(site, monitoring_station=None)
+        with pytest.raises(PlanError, match="needs monitoring_station:acme/central"):
+            world.plan(Scope(("site:acme/hq",)))
+        assert world.actions() == {station: "create", "site:acme/hq": "update"}
+
+    def test_a_schedule_that_a_site_names_locally_need_not_exist_for_the_site(self) -> None:
+        nights = resource("schedule:nights")
+        site = resource("site:acme/hq", arming={"schedule": "nights"}, references=["schedule:nights"])
+        world = World().converged(ACME).declare(site, nights)
+        assert world.actions(Scope(("site:acme/hq",))) == {"site:acme/hq": "create"}
+
 
 def test_a_plan_carries_where_it_came_from_and_until_when_it_holds() -> None:
     made = World().converged(ACME, HQ).plan(warnings=["b", "a", "b"])

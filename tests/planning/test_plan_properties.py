@@ -89,7 +89,7 @@ def planned(world: World) -> Plan:
         raise
 
 
-PROFILE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+PROFILE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 @PROFILE
