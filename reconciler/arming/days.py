@@ -58,6 +58,7 @@ class LocalDays:
         self._schedule = schedule
         self._calendars = tuple(calendars)
         self._name = f"schedule {schedule.id}"
+        self._outside = f"{self._name}: outside its windows"
         self._exceptions = {date.toordinal(): windows for date, windows in schedule.exceptions}
         self._week = tuple(self._usual(weekday) for weekday in range(7))
         self._special: dict[int, dict[int, DatePlan]] = {}
@@ -90,7 +91,7 @@ class LocalDays:
         windows = self._schedule.week[weekday]
         reason = f"{self._name}: window {DAYS[weekday]} "
         owned = tuple(OwnedWindow(Rank.WINDOWS, one, f"{reason}{one}") for one in windows)
-        return DatePlan(owned, f"{self._name}: outside its windows")
+        return DatePlan(owned, self._outside)
 
     def _special_dates(self, year: int) -> dict[int, DatePlan]:
         if year not in self._special:

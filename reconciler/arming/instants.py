@@ -7,10 +7,10 @@ that would end before it starts does not open, and where that makes windows over
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 from reconciler.arming.days import LocalDays
 from reconciler.arming.states import State
@@ -22,39 +22,39 @@ EPOCH_DAY = 719163
 _SECONDS = 86400
 
 
-class Moment(NamedTuple):
-    """From the instant ``at`` (seconds since 1970 UTC) on: the state and its reason."""
+@dataclass(slots=True)
+class Moments:
+    """From each instant ``at`` (seconds since 1970 UTC, ascending) on: a state and its reason."""
 
-    at: int
-    state: State
-    reason: str
+    at: list[int] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    def add(self, at: int, state: State, reason: str) -> None:
+        """Note what holds from ``at`` on, unless it held already."""
+        if not self.at or self.states[-1] is not state or self.reasons[-1] != reason:
+            self.at.append(at)
+            self.states.append(state)
+            self.reasons.append(reason)
 
 
-def moments(days: LocalDays, zone: Zone, first: int, last: int) -> Iterator[Moment]:
+def moments(days: LocalDays, zone: Zone, first: int, last: int) -> Moments:
     """The states of the local dates ``first`` to ``last`` (ordinals) and, around clock changes, some more.
 
-    Ascending; the first moment says what holds at the beginning; neighbours differ in state or reason.
+    The first moment says what holds at the beginning; neighbours differ in state or reason.
     """
-    state: State | None = None
-    reason = ""
-    for moment in _all_moments(days, zone, first, last):
-        if moment[1] is not state or moment[2] != reason:
-            _, state, reason = moment
-            yield moment
-
-
-def _all_moments(days: LocalDays, zone: Zone, first: int, last: int) -> Iterator[Moment]:
-    for low, high in _changing(zone):
-        if high < first:
-            continue
+    found = Moments()
+    runs = _changing(zone)
+    for low, high in runs[bisect_left(runs, first, key=lambda run: run[1]) :]:
         if low > last:
             break
         if first < low:
-            yield from _steady(days, zone, first, low - 1)
-        yield from _around_changes(days, zone, low, high)
+            _steady(found, days, zone, first, low - 1)
+        _around_changes(found, days, zone, low, high)
         first = high + 1
     if first <= last:
-        yield from _steady(days, zone, first, last)
+        _steady(found, days, zone, first, last)
+    return found
 
 
 @lru_cache(maxsize=1024)
@@ -70,29 +70,36 @@ def _changing(zone: Zone) -> tuple[tuple[int, int], ...]:
     return tuple(runs)
 
 
-def _steady(days: LocalDays, zone: Zone, first: int, last: int) -> Iterator[Moment]:
+def _steady(found: Moments, days: LocalDays, zone: Zone, first: int, last: int) -> None:
     """Dates on which the clock is not moved."""
-    local = (first - EPOCH_DAY) * _SECONDS
-    midnight = zone.first(local)
+    midnight = zone.first((first - EPOCH_DAY) * _SECONDS)
+    now: State | None = found.states[-1] if found.at else None
+    why = found.reasons[-1] if found.at else ""
+    # The loop that everything else waits for: Moments.add, written out.
+    at, states, reasons = found.at.append, found.states.append, found.reasons.append
     for pieces in days.days(first, last):
         for second, state, reason in pieces:
-            yield Moment(midnight + second, state, reason)
+            if state is not now or reason != why:
+                at(midnight + second)
+                states(state)
+                reasons(reason)
+                now, why = state, reason
         midnight += _SECONDS
 
 
-def _around_changes(days: LocalDays, zone: Zone, low: int, high: int) -> Iterator[Moment]:
+def _around_changes(found: Moments, days: LocalDays, zone: Zone, low: int, high: int) -> None:
     """Dates on which it is moved; the first and the last are whole days on which it is not."""
     local = (low - EPOCH_DAY) * _SECONDS
-    bounds: list[Moment] = []
+    bounds: list[tuple[int, State, str]] = []
     for pieces in days.days(low, high):
-        bounds += [Moment(local + second, state, reason) for second, state, reason in pieces]
+        bounds += [(local + second, state, reason) for second, state, reason in pieces]
         local += _SECONDS
-    bounds.append(Moment(local, bounds[-1].state, ""))
+    bounds.append((local, bounds[-1][1], ""))
 
-    began = zone.first(bounds[0].at)
+    began = zone.first(bounds[0][0])
     spans: list[tuple[int, int, State, str]] = []
-    for (_, state, reason), after in pairwise(bounds):
-        ends = zone.first(after.at) if after.state >= state else zone.last(after.at)
+    for (_, state, reason), (ending, after, _) in pairwise(bounds):
+        ends = zone.first(ending) if after >= state else zone.last(ending)
         if began < ends:
             spans.append((began, ends, state, reason))
         began = ends
@@ -100,4 +107,4 @@ def _around_changes(days: LocalDays, zone: Zone, low: int, high: int) -> Iterato
     for edge in edges[:-1]:
         holding = [span for span in spans if span[0] <= edge < span[1]]
         _, _, state, reason = max(holding, key=lambda span: span[2])
-        yield Moment(edge, state, reason)
+        found.add(edge, state, reason)

@@ -136,13 +136,11 @@ class Timeline:
     def _work_out(self, begin: int, end: int) -> _Stretch:
         first = (begin + self.zone.offset_at(begin)) // 86400 + EPOCH_DAY
         last = (end + self.zone.offset_at(end)) // 86400 + EPOCH_DAY
-        kept = list(moments(self._days, self.zone, first, last))
-        at = array("q", [moment.at for moment in kept])
-        low, high = bisect_right(at, begin) - 1, bisect_left(at, end)
-        at = at[low:high]
+        found = moments(self._days, self.zone, first, last)
+        low, high = bisect_right(found.at, begin) - 1, bisect_left(found.at, end)
+        at = array("q", found.at[low:high])
         at[0] = begin
-        kept = kept[low:high]
-        return _Stretch(at, tuple(moment.state for moment in kept), tuple(moment.reason for moment in kept))
+        return _Stretch(at, tuple(found.states[low:high]), tuple(found.reasons[low:high]))
 
     def _moments(self, begin: int, end: int) -> Iterator[tuple[int, State, str]]:
         """What holds just before ``begin``, then every moment in ``[begin, end)``; seconds since 1970."""
