@@ -13,7 +13,7 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console, printable
-from reconciler.cli.moments import FORMS, moment
+from reconciler.cli.moments import FORMS, moment, written_date
 from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:  # start-up stays instant
@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # start-up stays instant
 
 BATCH = 2000
 """Lines written at once: long answers stream, whatever the size of the fleet."""
+
+MOST_DAYS = 92
+"""Days of an HTML page: a quarter."""
 
 TARGETS = click.option(
     "--target",
@@ -92,7 +95,7 @@ Examples:
     help="The end, not included; +7d from --from.",
 )
 @click.option("--with-overrides", is_flag=True, help="Count the overrides that people have set.")
-@options.output_format("text", "json", "jsonl")
+@options.output_format("text", "json", "jsonl", "ics", "html")
 @click.pass_obj
 def transitions(
     console: Console,
@@ -127,7 +130,15 @@ def transitions(
         return
     _warn(console, warnings)
     _without_targets(console, fleet)
-    if output_format == "jsonl":
+    if output_format == "html":
+        first_date = written_date(start)
+        console.out(_page(console, project, fleet, overrides, (first, last), first_date, warnings))
+    elif output_format == "ics":
+        from reconciler.arming.ical import armed_spans, calendar_text  # noqa: PLC0415
+
+        now = console.runtime().clock()
+        console.out(calendar_text(armed_spans(fleet, first, last, overrides), now))
+    elif output_format == "jsonl":
         _stream(console, timeline.changes_jsonl(changes))
     else:
         _stream(console, timeline.changes_text(changes, fleet.targets))
@@ -193,6 +204,27 @@ def diff(
         return
     _warn(console, warnings)
     _stream(console, comparison.to_text(compared))
+
+
+def _page(
+    console: Console,
+    project: Project,
+    fleet: Fleet,
+    overrides: Overrides,
+    span: tuple[dt.datetime, dt.datetime],
+    first: dt.date | None,
+    warnings: list[str],
+) -> str:
+    from reconciler.arming.zones import tzdata_version  # noqa: PLC0415
+    from reconciler.render.week import Weeks, to_html  # noqa: PLC0415
+
+    start, end = span
+    days = max(1, -((start - end) // dt.timedelta(days=1)))
+    if days > MOST_DAYS:
+        raise ConfigError(f"a page shows at most {MOST_DAYS} days, not {days}", hint="choose a nearer --to")
+    names = {str(one.address): str(one.fields["name"]) for one in project.resources if "name" in one.fields}
+    made = console.runtime().clock()
+    return to_html(Weeks(fleet, overrides, names, start, first, days, made, tzdata_version(), warnings))
 
 
 def _side(project: Project, scope: Scope, release: Path | None) -> tuple[Fleet, Side]:
