@@ -49,7 +49,7 @@ class Attachments:
         if not contains(self.directory, self.directory / path):
             self.problems.append(
                 Problem(
-                    f"{name}: {path} lies outside the project",
+                    f"{name}: {path} lies outside the project, or hidden",
                     source,
                     "Put the file in the project directory.",
                 )

@@ -60,12 +60,16 @@ class Draft:
 
 @dataclass(slots=True)
 class Reader:
-    """Collects drafts and problems over all documents of a project."""
+    """Collects drafts and problems over all documents of a project.
+
+    ``complete``: False once a document could not be taken for any resource.
+    """
 
     defaults: Mapping[str, Table]
     attachments: Attachments
     drafts: list[Draft] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    complete: bool = True
 
     def read(self, document: Document, *, allow_empty: bool) -> None:
         """Add the drafts of one document."""
@@ -79,6 +83,7 @@ class Reader:
                 )
             return
         if not isinstance(root, Table):
+            self.complete = False
             self._note(
                 "a document is a mapping of fields, and this is not",
                 document.page.place(document.start),
@@ -96,6 +101,7 @@ class Reader:
         name = root.get("kind")
         if isinstance(name, str) and name in REGISTRY:
             return REGISTRY[name]
+        self.complete = False
         hint = suggestion(str(name) if name is not None else "", REGISTRY)
         if "kind" not in root:
             self._note("this document does not say its kind", root.source(), f"Add kind. {hint}")
@@ -134,7 +140,9 @@ class Reader:
             parent_name,
         )
         self._identify(draft)
-        if name is not None:
+        if name is None:
+            self.complete = False
+        else:
             self.drafts.append(draft)
         for child, entries in children:
             self._inline(child, entries, draft)

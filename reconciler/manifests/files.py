@@ -114,5 +114,11 @@ def read_text(path: Path, file: str) -> str | Problem:
 
 
 def contains(directory: Path, path: Path) -> bool:
-    """Whether ``path``, links followed, lies in ``directory``."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
+    """Whether manifests may read ``path``: links followed, in ``directory`` and in no hidden folder.
+
+    What lies in ``.git`` may hold credentials, and a plan is shown to people who may not see them.
+    """
+    target, root = Path(os.path.realpath(path)), os.path.realpath(directory)
+    if not target.is_relative_to(root):
+        return False
+    return not any(step.startswith(".") for step in target.relative_to(root).parts)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reconciler.errors import ConfigError, ManifestError, Problem
 from reconciler.kinds import REGISTRY
@@ -26,7 +27,6 @@ from reconciler.manifests.settings import (
     Settings,
     template_variables,
 )
-from reconciler.manifests.templates import Templates
 from reconciler.model import Address, Resource, SecretRef
 
 
@@ -102,11 +102,11 @@ def _load(
             hint="Add a .yaml, .yml or .yaml.j2 file; with --allow-empty no manifest means no resource.",
         )
     reader = Reader(project.defaults, Attachments(directory))
-    templates = Templates(directory, template_variables(project.settings, project.environment, variables))
+    seen = template_variables(project.settings, project.environment, variables)
     complete = not problems
     for file in found.files:
-        complete &= _read_file(directory, file, reader, templates, problems, allow_empty=allow_empty)
-    links = Links(reader.drafts, complete)
+        complete &= _read_file(directory, file, reader, seen, problems, allow_empty=allow_empty)
+    links = Links(reader.drafts, complete and reader.complete)
     links.place()
     resources = _resources(links)
     schedules = check_schedules(links.drafts)
@@ -133,7 +133,7 @@ def _read_file(
     directory: Path,
     file: str,
     reader: Reader,
-    templates: Templates,
+    variables: Mapping[str, Any],
     problems: list[Problem],
     *,
     allow_empty: bool,
@@ -143,9 +143,7 @@ def _read_file(
     if isinstance(text, Problem):
         problems.append(text)
         return False
-    page: Page | Problem = (
-        templates.render(file, text) if file.endswith(files.TEMPLATE_SUFFIX) else Page.of(file, text)
-    )
+    page = _page(directory, file, text, variables)
     if isinstance(page, Problem):
         problems.append(page)
         return False
@@ -164,6 +162,14 @@ def _read_file(
         reader.read(document, allow_empty=allow_empty)
     page.text = ""
     return not reading.broken
+
+
+def _page(directory: Path, file: str, text: str, variables: Mapping[str, Any]) -> Page | Problem:
+    if not file.endswith(files.TEMPLATE_SUFFIX):
+        return Page.of(file, text)
+    from reconciler.manifests.templates import Templates  # noqa: PLC0415 - many projects have none
+
+    return Templates(directory, variables).render(file, text)
 
 
 def _resources(links: Links) -> tuple[Resource, ...]:

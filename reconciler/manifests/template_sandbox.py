@@ -56,7 +56,7 @@ class Loader(jinja2.BaseLoader):
             return self.given[template], template, lambda: True
         path = self._directory / template
         if template.startswith("..") or not files.contains(self._directory, path):
-            raise jinja2.TemplateNotFound(template, f"{template}: lies outside the project")
+            raise jinja2.TemplateNotFound(template, f"{template}: lies outside the project, or hidden")
         text = files.read_text(path, template)
         if isinstance(text, Problem):
             raise jinja2.TemplateNotFound(template, text.message)

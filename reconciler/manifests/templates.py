@@ -152,7 +152,7 @@ class Templates:
             """The rows of a CSV file with a header line, every value a text."""
             target = posixpath.normpath(posixpath.join(posixpath.dirname(file), str(path)))
             if target.startswith("..") or not files.contains(self._directory, self._directory / target):
-                raise TableError(f"table: {path} lies outside the project")
+                raise TableError(f"table: {path} lies outside the project, or hidden")
             text = files.read_text(self._directory / target, target)
             if isinstance(text, Problem):
                 raise TableError(f"table: {text.message}")

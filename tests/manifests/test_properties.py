@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import Drawn, flow, projects, write
@@ -221,3 +222,21 @@ def _check_marks(node: object, text: str) -> None:
             place = node.value_source(index)
             assert lines[place.line - 1][place.column - 1] not in " -,"
             _check_marks(value, text)
+
+
+@settings(max_examples=30, deadline=None)
+@given(drawn=projects())
+def test_a_yaml_without_libyaml_reads_the_same(drawn: Drawn) -> None:
+    for text in drawn.files(random.Random(6)).values():
+        fast, slow = Page.of("m.yaml", text), Page.of("m.yaml", text)
+        ours, theirs = read(fast), read(slow, yaml.SafeLoader)
+        assert [document.root for document in ours.documents] == [
+            document.root for document in theirs.documents
+        ]
+        assert [document.start for document in ours.documents] == [
+            document.start for document in theirs.documents
+        ]
+        for one, two in zip(ours.documents, theirs.documents, strict=True):
+            assert isinstance(one.root, Table)
+            assert isinstance(two.root, Table)
+            assert one.root.marks == two.root.marks

@@ -163,11 +163,19 @@ def test_large_numbers_are_plain_values(tmp_path: Path) -> None:
     assert names(loaded(tmp_path, {"s.yaml.j2": site})) == ["821012345678-821012345678"]
 
 
-@pytest.mark.parametrize("path", ["../outside.csv", "/etc/hostname", "link.csv"])
-def test_tables_stay_in_the_project(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize("path", ["../outside.csv", "/etc/hostname", "link.csv", ".git/config", "git.csv"])
+def test_tables_stay_in_the_project_and_out_of_its_hidden_folders(tmp_path: Path, path: str) -> None:
     project = tmp_path / "project"
     write(tmp_path, {"outside.csv": "a\n1\n"})
-    project.mkdir()
+    write(project, {".git/config": "a\n1\n"})
     (project / "link.csv").symlink_to(tmp_path / "outside.csv")
-    with pytest.raises(ManifestError, match="outside the project"):
+    (project / "git.csv").symlink_to(project / ".git" / "config")
+    with pytest.raises(ManifestError, match="outside the project, or hidden"):
         loaded(project, {"s.yaml.j2": "{% for r in table('" + path + "') %}{% endfor %}"})
+
+
+@pytest.mark.parametrize("path", ["../outside.j2", ".git/config", "/etc/hostname"])
+def test_includes_stay_in_the_project_and_out_of_its_hidden_folders(tmp_path: Path, path: str) -> None:
+    write(tmp_path, {"outside.j2": "a: 1", "project/.git/config": "a: 1"})
+    with pytest.raises(ManifestError, match=r"cannot be included: .*outside the project, or hidden"):
+        loaded(tmp_path / "project", {"s.yaml.j2": "{% include '" + path + "' %}"})
