@@ -59,7 +59,7 @@ th, td { text-align: left; vertical-align: top; padding: .15rem .8rem .15rem 0;
 td:first-child { white-space: nowrap; } td:last-child { overflow-wrap: anywhere; }
 .more { font-weight: 600; }
 @media (max-width: 30rem) { body { padding: .5rem; } article, .warnings { padding: .7rem .6rem; }
-  ol li, .hours { grid-template-columns: 4.5rem minmax(0, 1fr); column-gap: .3rem; }
+  ol li, .hours { grid-template-columns: 4.9rem minmax(0, 1fr); column-gap: .3rem; }
   li > b { font-size: .8rem; } }
 @media print { :root { --page: #fff; } body { max-width: none; padding: 0; font-size: 12px; }
   article { break-inside: avoid; } details { display: none; }
