@@ -17,7 +17,8 @@ class CommandRecord:
 
     ``revision`` names the manifests and ``tzdata`` the release of the time-zone data it was decided
     with. ``due`` is when the state should have begun, ``lateness`` seconds from then to ``issued_at``.
-    ``result``: ``confirmed``, ``refused``, ``unknown``, ``skipped`` or the like.
+    ``result``: ``confirmed``, ``refused``, ``unconfirmed``, ``unknown``, ``held`` or the like. ``note``: what
+    stood in the way, as far as anybody said.
     """
 
     target: Address
@@ -33,6 +34,7 @@ class CommandRecord:
     due: datetime | None
     issued_at: datetime
     lateness: float
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,8 @@ class ArmingTables:
         """Append ``command``; it can never be changed or removed. Returns its number."""
         return self._database.insert(
             "INSERT INTO commands (environment, target, partition, schedule, revision, tzdata, reason,"
-            " state_before, decided, result, state_after, due, issued_at, lateness)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " state_before, decided, result, state_after, due, issued_at, lateness, note)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 self._database.environment,
                 str(command.target),
@@ -77,6 +79,7 @@ class ArmingTables:
                 None if command.due is None else stamp(command.due),
                 stamp(command.issued_at),
                 command.lateness,
+                command.note,
             ),
         )
 
@@ -88,6 +91,41 @@ class ArmingTables:
             (self._database.environment, text, text),
         )
         return [_command(row) for row in rows]
+
+    def command_totals(self) -> dict[str, tuple[int, float]]:
+        """How many commands ended with each result, and their lateness in seconds, summed."""
+        rows = self._database.rows(
+            "SELECT result, count(*), sum(max(lateness, 0)) FROM commands WHERE environment = ?"
+            " GROUP BY result ORDER BY result",
+            (self._database.environment,),
+        )
+        return {result: (count, lateness) for result, count, lateness in rows}
+
+    def watched(self) -> dict[tuple[str, int | None], str]:
+        """What the enforcer noted of each target, by address and partition: its own text."""
+        rows = self._database.rows(
+            "SELECT target, partition, memory FROM watched WHERE environment = ?",
+            (self._database.environment,),
+        )
+        return {(target, None if number < 0 else number): memory for target, number, memory in rows}
+
+    def watch(self, target: str, partition: int | None, memory: str) -> None:
+        """Keep the enforcer's note of a target, in place of the one before."""
+        self._database.change(
+            "INSERT INTO watched (environment, target, partition, memory) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (environment, target, partition) DO UPDATE SET memory = excluded.memory",
+            (self._database.environment, target, -1 if partition is None else partition, memory),
+        )
+
+    def overrides_since(self, since: datetime) -> list[Override]:
+        """The overrides that held at ``since`` or later, cleared ones too, oldest first."""
+        text = stamp(since)
+        rows = self._database.rows(
+            "SELECT * FROM overrides WHERE environment = ? AND until > ?"
+            " AND (cleared_at IS NULL OR cleared_at > ?) ORDER BY id",
+            (self._database.environment, text, text),
+        )
+        return [_override(row) for row in rows]
 
     def overrides(self, now: datetime | None = None) -> list[Override]:
         """The overrides not cleared, oldest first; with ``now``, only those still running then."""
@@ -159,6 +197,7 @@ def _command(row: sqlite3.Row) -> CommandRecord:
         due=None if row["due"] is None else instant(row["due"]),
         issued_at=instant(row["issued_at"]),
         lateness=row["lateness"],
+        note=row["note"],
     )
 
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from reconciler.ledger.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 
 MEMORY = ":memory:"
 _BUSY_SECONDS = 30.0
+_TURN_SECONDS = 0.05
 _KEY_BYTES = 32
 
 
@@ -123,7 +125,7 @@ def _create(path: Path) -> None:
 def _upgrade(connection: sqlite3.Connection, place: str) -> None:
     """Refuse what is no ledger or is newer than this program; bring an older one up to date."""
     _check_identity(connection, place)
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     if _pragma(connection, "user_version") == SCHEMA_VERSION:
@@ -140,6 +142,24 @@ def _upgrade(connection: sqlite3.Connection, place: str) -> None:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch the file to a write-ahead log; it stays so.
+
+    SQLite does not wait for the lock this takes, so two processes that make one ledger at the same
+    moment have to take turns here.
+    """
+    for _ in range(int(_BUSY_SECONDS / _TURN_SECONDS)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_TURN_SECONDS)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _check_identity(connection: sqlite3.Connection, place: str) -> int:

@@ -73,7 +73,8 @@ CREATE TABLE commands (
     state_after  TEXT,
     due          TEXT,
     issued_at    TEXT NOT NULL,
-    lateness     REAL NOT NULL
+    lateness     REAL NOT NULL,
+    note         TEXT NOT NULL
 ) STRICT;
 CREATE INDEX commands_by_target ON commands (environment, target, id);
 CREATE TRIGGER commands_keep BEFORE UPDATE ON commands
@@ -94,6 +95,27 @@ CREATE TABLE overrides (
     cleared_at  TEXT
 ) STRICT;
 CREATE INDEX overrides_in_force ON overrides (environment, target) WHERE cleared_at IS NULL;
+
+CREATE TABLE watched (
+    environment TEXT NOT NULL,
+    target      TEXT NOT NULL,
+    partition   INTEGER NOT NULL,
+    memory      TEXT NOT NULL,
+    PRIMARY KEY (environment, target, partition)
+) STRICT;
+
+CREATE TABLE alerts (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment TEXT NOT NULL,
+    code        TEXT NOT NULL,
+    target      TEXT NOT NULL,
+    partition   INTEGER,
+    message     TEXT NOT NULL,
+    opened_at   TEXT NOT NULL,
+    resolved_at TEXT,
+    told        TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX open_alerts ON alerts (environment) WHERE resolved_at IS NULL OR told <> 'resolved';
 """
 
 MIGRATIONS: tuple[str, ...] = (_V1,)

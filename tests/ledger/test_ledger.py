@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -144,6 +145,24 @@ def test_threads_and_connections_write_side_by_side(path: Path) -> None:
 
         list(pool.map(write, range(8)))
         assert list(one.owned()) == sorted(addresses)
+
+
+def test_a_ledger_that_another_run_is_just_making_is_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.parent.mkdir()
+    other = sqlite3.connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    waits: list[float] = []
+
+    def turn(seconds: float) -> None:
+        waits.append(seconds)
+        other.close()
+
+    monkeypatch.setattr(time, "sleep", turn)
+    with Ledger.open(path, "dev") as ledger:
+        assert ledger.owned() == {}
+    assert len(waits) == 1
 
 
 def _sqlite(path: Path, *statements: str) -> None:
