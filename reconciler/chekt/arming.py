@@ -4,7 +4,7 @@ The state comes in many shapes (chekt-api/README.md section 5.4): a bare object 
 ``armed`` or ``armed_away`` or ``armed`` with a mode beside it, partitions as an array or under a key.
 A word that is not known is ``unknown`` and is never guessed at.
 
-Commands are sent once. A 429 is not waited out: a disarm must not come late, and whoever enforces a
+Commands are sent once, and so are reads for which ``once`` is given. A 429 is not waited out: a disarm must not come late, and whoever enforces a
 schedule decides anew from what it sees next.
 """
 
@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias, get_args
 from reconciler.chekt import wire
 from reconciler.chekt.client import Client
 from reconciler.chekt.transport import Answer, Call
-from reconciler.errors import AmbiguousError, RemoteError
+from reconciler.errors import AmbiguousError, ApiError, RemoteError
 from reconciler.model import JsonValue
 
 ArmingStatus: TypeAlias = Literal[
@@ -101,27 +101,31 @@ class CommandResult:
     """How a command ended: done where ``error`` is None, else refused or, if ``ambiguous``, unknown.
 
     The server acts after it has answered, so done means accepted; the state has to be read again.
-    ``said``: what the server answered, shortened.
+    ``status``: of an answer that refused it, None where there was no answer. ``said``: what the server
+    answered, shortened.
     """
 
     error: str | None = None
     ambiguous: bool = False
+    status: int | None = None
     said: str = ""
     server_time: datetime | None = None
 
 
-def site_state(client: Client, dealer_id: str, site_id: str) -> ArmingState:
+def site_state(client: Client, dealer_id: str, site_id: str, *, once: bool = False) -> ArmingState:
     """The arming state of a site without partitions. Raises RemoteError."""
-    answer = _get(client, dealer_id, f"/ext/v1/sites/{_segment(site_id)}/arming")
+    answer = _get(client, dealer_id, f"/ext/v1/sites/{_segment(site_id)}/arming", once=once)
     raw = wire.single(answer.body, ("arming",))
     if raw is None or _word(raw) is None:
         raise _unexpected(client, answer, "expected an object with arming_status")
     return _state(raw, answer)
 
 
-def partition_states(client: Client, dealer_id: str, site_id: str) -> tuple[ArmingState, ...]:
+def partition_states(
+    client: Client, dealer_id: str, site_id: str, *, once: bool = False
+) -> tuple[ArmingState, ...]:
     """The arming state of every partition of a site. Raises RemoteError."""
-    answer = _get(client, dealer_id, f"/ext/v1/sites/{_segment(site_id)}/partition-arming")
+    answer = _get(client, dealer_id, f"/ext/v1/sites/{_segment(site_id)}/partition-arming", once=once)
     array = wire.array(answer.body, ("partitions", "partition_arming"))
     if array is None:
         raise _unexpected(client, answer, "expected an array of partitions")
@@ -152,6 +156,8 @@ def send(client: Client, dealer_id: str, site_id: str, command: Command) -> Comm
         )
     except AmbiguousError as exc:
         return CommandResult(error=exc.message, ambiguous=True)
+    except ApiError as exc:
+        return CommandResult(error=exc.message, status=exc.status)
     except RemoteError as exc:
         return CommandResult(error=exc.message)
     said = "" if answer.body is None else wire.text(answer.body)
@@ -169,8 +175,8 @@ def _body(command: Command, dialect: Literal["live", "page"]) -> JsonValue:
     return {**body, "user_code": command.user_code or command.user}
 
 
-def _get(client: Client, dealer_id: str, path: str) -> Answer:
-    return client.transport.send(Call("GET", path, dealer_id))
+def _get(client: Client, dealer_id: str, path: str, *, once: bool) -> Answer:
+    return client.transport.send(Call("GET", path, dealer_id, once=once))
 
 
 def _segment(site_id: str) -> str:

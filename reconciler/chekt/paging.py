@@ -30,6 +30,8 @@ Query: TypeAlias = Mapping[str, str]
 Fetch: TypeAlias = Callable[[Query], Answer]
 
 _LARGEST_LIMIT: Final = 500_000
+_EMPTY_PAGES: Final = 10
+"""Pages in a row that may hold nothing and yet promise more."""
 _NO_SUCH_PAGE: Final = (400, 404, 422)
 _LINK_NEXT: Final = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 _DIALECT_SIZES: Final = frozenset({20, 100})
@@ -76,6 +78,7 @@ def read_all(listing: Listing, fetch: Fetch) -> list[Object]:
 def _read(listing: Listing, fetch: Fetch) -> list[Object]:
     objects: dict[str, Object] = {}
     queries: list[Query] = []
+    empty = 0
     step: _Next | None = _Next(listing.query)
     while step is not None:
         try:
@@ -89,11 +92,12 @@ def _read(listing: Listing, fetch: Fetch) -> list[Object]:
         known = len(objects)
         objects.update((json.dumps(each, sort_keys=True), each) for each in page)
         repeats = bool(page) and len(objects) == known
+        empty = 0 if page else empty + 1
         if repeats and not step.announced:
             break
         step = _following(listing, answer, len(page), len(objects), queries)
-        if repeats or (step is not None and step.query in queries):
-            raise listing.unexpected(answer.endpoint, answer.status, "the list repeats a page and never ends")
+        if repeats or (step is not None and (step.query in queries or empty > _EMPTY_PAGES)):
+            raise listing.unexpected(answer.endpoint, answer.status, "the list repeats itself and never ends")
     return list(objects.values())
 
 

@@ -333,3 +333,15 @@ def test_a_corrected_endpoint_is_used_as_written(lab: Lab) -> None:
         "address1": "Road 1",
         "address2": "",
     }
+
+
+def test_a_put_leaves_out_what_cannot_change(lab: Lab) -> None:
+    corrections = {"device": {"update": "PUT /partner/v1/sites/{site_id}/devices/{device_id}"}}
+    before = {"device_type": "camera", "zone_number": "001", "name": "Door"}
+    change = write("update", "device", payload={"name": "Gate"}, before=before, remote_id="3")
+    with lab.client(always(200, json={"device_id": 3}), corrections=corrections) as client:
+        client.write([change])
+    body = sent(lab.seen[0])
+    assert isinstance(body, dict)
+    assert body.keys().isdisjoint({"device_type", "external_device_id", "device_id"})
+    assert (body["name"], body["zone_number"], body["mac"]) == ("Gate", "001", "")

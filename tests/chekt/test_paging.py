@@ -164,9 +164,21 @@ ENDLESS: list[JsonObject] = [
 
 @pytest.mark.parametrize("body", ENDLESS)
 def test_a_server_that_repeats_itself_is_an_error_not_a_loop(lab: Lab, body: JsonObject) -> None:
-    with pytest.raises(ApiError, match="repeats a page"):
+    with pytest.raises(ApiError, match="repeats itself"):
         ids(lab, always(200, json=body))
     assert len(lab.seen) <= 3
+
+
+@pytest.mark.parametrize("moving", [True, False])
+def test_empty_pages_that_promise_more_are_followed_for_a_while(lab: Lab, moving: bool) -> None:  # noqa: FBT001
+    def serve(request: httpx.Request) -> httpx.Response:
+        here = number(request, "cursor" if moving else "page", 0)
+        page = {"cursor": here + 1 if moving else None, "has_more": True}
+        return httpx.Response(200, json={"data": [], "page": page})
+
+    with pytest.raises(ApiError, match="repeats itself"):
+        ids(lab, serve)
+    assert len(lab.seen) == 11
 
 
 def test_pages_that_go_round_in_a_circle_are_an_error(lab: Lab) -> None:
@@ -175,7 +187,7 @@ def test_pages_that_go_round_in_a_circle_are_an_error(lab: Lab) -> None:
         page = {"cursor": (here + 1) % 4 + 1, "has_more": True}
         return httpx.Response(200, json={"data": sites(here % 2 * 10, 3), "page": page})
 
-    with pytest.raises(ApiError, match="repeats a page"):
+    with pytest.raises(ApiError, match="repeats itself"):
         ids(lab, serve)
 
 
