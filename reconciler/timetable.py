@@ -31,14 +31,14 @@ def fleet_of(project: Project, scope: Covers | None = None) -> Fleet:
 def overrides_of(rows: Iterable[ledger.Override], fleet: Fleet) -> Overrides:
     """The overrides of the ledger, ``rows`` in the order they were given, by the targets they hold for.
 
-    One for a whole site holds for each of its partitions. One whose target no schedule arms any more
-    holds for nothing.
+    One for a whole site holds for each of its partitions too, below the partition's own. One whose target
+    no schedule arms any more holds for nothing.
     """
     of_site: dict[str, list[TargetKey]] = {}
     for target in fleet.targets:
         of_site.setdefault(target.address, []).append(target.key)
     found: dict[TargetKey, list[Override]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.partition is not None):
         order = Override(State.of(row.state), row.until, row.reason, row.created_at)
         for key in of_site.get(str(row.target), ()):
             if row.partition is None or row.partition == key.partition:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler.arming.fleet import TargetTransition
 from reconciler.arming.project import Target
 from reconciler.arming.states import State
 from reconciler.arming.timeline import Decision, Transition
@@ -63,13 +62,13 @@ def change_json(target: Target, zone: Zone, change: Transition) -> JsonObject:
     }
 
 
-def changes_jsonl(changes: Iterable[TargetTransition]) -> Iterator[str]:
+def changes_jsonl(changes: Iterable[tuple[Target, Transition]]) -> Iterator[str]:
     """One JSON object a change, without line ends."""
     for target, change in changes:
         yield json.dumps(change_json(target, zone(target.zone), change), ensure_ascii=False)
 
 
-def changes_text(changes: Iterable[TargetTransition], targets: Sequence[Target]) -> Iterator[str]:
+def changes_text(changes: Iterable[tuple[Target, Transition]], targets: Sequence[Target]) -> Iterator[str]:
     """One line a change; ``targets`` are all that may come, for the width of their column."""
     width = max((len(target_text(target)) for target in targets), default=0)
     for target, change in changes:
