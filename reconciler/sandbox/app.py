@@ -24,7 +24,7 @@ from reconciler.sandbox.limits import Limiter, rate_of
 from reconciler.sandbox.messages import Request, Response, reply
 from reconciler.sandbox.routes import all_routes
 from reconciler.sandbox.routing import Route, Router
-from reconciler.sandbox.seed import seed_dealer
+from reconciler.sandbox.seed import seed_dealer, set_up
 from reconciler.sandbox.store import Store, stored
 from reconciler.sandbox.switches import Switches
 from reconciler.sandbox.timekeeping import Clock, iso, real_clock
@@ -146,6 +146,11 @@ class Sandbox:
         """Make sure the dealer exists, with its API key. An existing dealer is left as it is."""
         at = self.clock.now().timestamp()
         seed_dealer(self.store, at, dealer_id, external_dealer_id, company_name, connected=connected)
+
+    def set_up(self, dealer_id: int, content: JsonObject) -> None:
+        """Put in place what people set up in the dealer's portal; see ``seed.set_up``."""
+        with self.store.transaction():
+            set_up(self.store, self.clock.now().timestamp(), str(dealer_id), content)
 
     def register_key(self, kid: str, public_pem: str) -> None:
         """Accept client assertions signed with this RSA key. Raises ValueError for no RSA public key."""

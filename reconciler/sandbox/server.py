@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -32,8 +33,7 @@ class Server:
         # is told to log socket errors.
         self._server: Any = create_server(
             app,
-            host=host,
-            port=port,
+            sockets=[_listen(host, port)],
             threads=threads,
             log_socket_errors=False,
             clear_untrusted_proxy_headers=True,
@@ -62,10 +62,16 @@ class Server:
         if self._stopping.is_set():
             return
         self._stopping.set()
-        self._server.trigger.pull_trigger(self._server.close)
+        self._server.task_dispatcher.shutdown()
+        self._server.trigger.pull_trigger(self._close_in_loop)
         for thread in self._threads:
             thread.join(timeout=5)
-        self._server.task_dispatcher.shutdown()
+
+    def _close_in_loop(self) -> None:
+        """Close the listening socket and every connection, on the thread that polls them."""
+        for channel in list(self._server.active_channels.values()):
+            channel.handle_close()
+        self._server.close()
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +82,19 @@ class Server:
     def _deliver(self) -> None:
         while not self._stopping.wait(_TICK):
             self._sandbox.deliver()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, bound here so that a port in use leaves nothing behind. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def serve(sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0, *, threads: int = 8) -> Server:
