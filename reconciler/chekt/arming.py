@@ -4,8 +4,8 @@ The state comes in many shapes (chekt-api/README.md section 5.4): a bare object 
 ``armed`` or ``armed_away`` or ``armed`` with a mode beside it, partitions as an array or under a key.
 A word that is not known is ``unknown`` and is never guessed at.
 
-Commands are sent once, and so are reads for which ``once`` is given. A 429 is not waited out: a disarm must not come late, and whoever enforces a
-schedule decides anew from what it sees next.
+Commands are sent once, and so are reads with ``once``. A 429 is not waited out: a disarm must not come
+late, and whoever enforces a schedule decides anew from what it sees next.
 """
 
 from __future__ import annotations
