@@ -2,7 +2,8 @@
 
 In this order: the ledger's (same collection and remote id), the manifest that names the remote id, the
 manifest with the external id, the only manifest with the same identifying fields where the object has
-no external id, else an address made from what the object calls itself.
+no external id, else an address made from what the object calls itself. A ledger row whose address no
+manifest declares gives way to a manifest that names the object: that resource was renamed, not deleted.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class _Known:
     by_row: dict[str, Owned] = field(default_factory=dict)
     by_remote_id: dict[str, Address] = field(default_factory=dict)
     by_external_id: dict[str, Address] = field(default_factory=dict)
-    resources: list[Resource] = field(default_factory=list)
-    taken: set[Address] = field(default_factory=set)
+    declared: dict[Address, Resource] = field(default_factory=dict)
+    owned: set[Address] = field(default_factory=set)
 
 
 class Addressing:
@@ -49,13 +50,12 @@ class Addressing:
         self._known: dict[Collection, _Known] = defaultdict(_Known)
         for row in owned.values():
             known = self._known[collection_of(row.address)]
-            known.taken.add(row.address)
+            known.owned.add(row.address)
             if row.remote_id is not None:
                 known.by_row[row.remote_id] = row
         for resource in desired:
             known = self._known[collection_of(resource.address)]
-            known.taken.add(resource.address)
-            known.resources.append(resource)
+            known.declared[resource.address] = resource
             known.by_external_id[resource.external_id] = resource.address
             if resource.remote_id is not None:
                 known.by_remote_id[resource.remote_id] = resource.address
@@ -79,7 +79,7 @@ class Addressing:
         matched = self._by_identifying_fields(collection.kind, known, unclaimed, found)
         strangers = [live for live in unclaimed if live.remote_id not in matched]
         found.update((matched[live.remote_id], live) for live in unclaimed if live.remote_id in matched)
-        return found | _derived(collection, strangers, known.taken)
+        return found | _derived(collection, strangers, known.declared.keys() | known.owned)
 
     def _by_identifying_fields(
         self,
@@ -94,7 +94,7 @@ class Addressing:
             return {}
         wanted = _sole(
             (_identity(binding.match_by, resource.fields), resource.address)
-            for resource in known.resources
+            for resource in known.declared.values()
             if resource.address not in found and resource.remote_id is None
         )
         present = _sole(
@@ -106,13 +106,15 @@ class Addressing:
 
 
 def _proven(known: _Known, live: LiveObject) -> Address | None:
+    declared = known.by_remote_id.get(live.remote_id)
+    if declared is None and live.external_id is not None:
+        declared = known.by_external_id.get(live.external_id)
     row = known.by_row.get(live.remote_id)
     # A remote id under which another external id appears is another object: it is not ours.
-    if row is not None and (live.external_id is None or row.external_id in (None, live.external_id)):
-        return row.address
-    if live.remote_id in known.by_remote_id:
-        return known.by_remote_id[live.remote_id]
-    return None if live.external_id is None else known.by_external_id.get(live.external_id)
+    if row is None or (live.external_id is not None and row.external_id not in (None, live.external_id)):
+        return declared
+    renamed = declared is not None and row.address not in known.declared
+    return declared if renamed else row.address
 
 
 def _identity(names: Sequence[str], fields: Mapping[str, object]) -> str | None:

@@ -172,7 +172,7 @@ class _Looking:
     def apply(self, intent: Intent, finding: _Finding) -> None:
         """Keep ``owned`` in step with what was recorded."""
         if finding.row is not None:
-            self.owned[intent.address] = finding.row
+            self.owned[finding.row.address] = finding.row
         if finding.forget:
             self.owned.pop(intent.address, None)
 
@@ -186,22 +186,24 @@ class _Looking:
 
     def _create(self, intent: Intent) -> _Finding | None:
         lives = [
-            live
-            for _, live in self._lives[collection_of(intent.address)]
+            (address, live)
+            for address, live in self._lives[collection_of(intent.address)]
             if live.external_id is not None and live.external_id == intent.external_id
         ]
         if not lives and intent.address not in self._desired:
             return _Finding(IntentStatus.FAILED, "it was never created, and is not declared any more")
         if len(lives) != 1:
             return None
-        [live] = lives
-        row = self.owned.get(intent.address)
+        [(seen, live)] = lives
+        # A manifest that names the object by now, under whatever address, is the one that owns it.
+        address = seen if seen in self._desired else intent.address
+        row = self.owned.get(address)
         message = f"it was created by a run that broke off; it is {live.remote_id}"
         if row is not None and row.remote_id == live.remote_id:
             return _Finding(IntentStatus.DONE, message, live.remote_id)
-        resource = self._desired.get(intent.address)
+        resource = self._desired.get(address)
         protect = resource.lifecycle.protect if resource is not None else False
-        owned = Owned(intent.address, live.remote_id, live.external_id, protect=protect)
+        owned = Owned(address, live.remote_id, live.external_id, protect=protect)
         return _Finding(IntentStatus.DONE, message, live.remote_id, row=owned)
 
     def _delete(self, intent: Intent) -> _Finding | None:

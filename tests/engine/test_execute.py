@@ -133,6 +133,25 @@ def test_an_adopt_writes_only_what_differs(rig: Rig) -> None:
     assert {owned[Address("site", ("acme", name))].remote_id for name in ("hq", "depot")} == {"1", "2"}
 
 
+def test_a_renamed_resource_is_taken_over_and_nothing_is_deleted(rig: Rig) -> None:
+    rig.apply([dealer(), site(), device()])
+    rig.account.sent.clear()
+    renamed = [
+        dealer(),
+        resource("site:acme/main", external_id="hq", name="Hq", timezone="Asia/Seoul"),
+        device(under="main"),
+    ]
+    report = rig.apply(renamed)
+    assert {each.action.value for each in report.outcomes} == {"adopt"}
+    assert rig.account.sent == []
+    assert sorted(str(address) for address in rig.ledger.owned()) == [
+        "dealer:acme",
+        "device:acme/main/door",
+        "site:acme/main",
+    ]
+    assert rig.plan(renamed).empty
+
+
 def test_a_failure_skips_only_what_depends_on_it_and_a_second_run_finishes(rig: Rig) -> None:
     desired = [
         dealer(),

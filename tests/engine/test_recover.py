@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from reconciler.engine import recover
+from reconciler.errors import LedgerError
 from reconciler.model import Address, Owned, Write
 from reconciler.planning.scope import Scope
-from tests.engine.account import NOW, PARTNER, Account, Killed, dealer, device, site, webhook
+from tests.engine.account import NOW, PARTNER, Account, Killed, dealer, device, resource, site, webhook
 from tests.engine.rig import Rig, all_done, outcomes
 
 HQ = Address("site", ("acme", "hq"))
@@ -140,6 +141,31 @@ def test_what_this_run_does_not_read_stays_open(rig: Rig) -> None:
     rig.plan(desired)
     assert rig.recovery.open == ()
     assert DOOR in rig.ledger.owned()
+
+
+def test_what_a_crash_made_belongs_to_the_resource_that_was_renamed_meanwhile(rig: Rig) -> None:
+    rig.account.faults[HQ, "create"] = ["kill"]
+    with pytest.raises(Killed):
+        rig.apply([dealer(), site()])
+    renamed = resource("site:acme/main", external_id="hq", name="Hq", timezone="Asia/Seoul")
+    assert rig.plan([dealer(), renamed]).empty
+    assert [str(address) for address in rig.ledger.owned()] == ["dealer:acme", "site:acme/main"]
+
+
+def test_a_write_whose_end_could_not_be_journalled_is_found_by_the_next_run(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LedgerError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.ledger, "settle", full)
+        with pytest.raises(LedgerError, match="disk is full"):
+            rig.apply([dealer(), site(), device()])
+    assert [write.address for write in rig.account.sent] == [HQ]
+    report = rig.apply([dealer(), site(), device()])
+    assert outcomes(report) == {"device:acme/hq/door": "done"}
+    assert HQ in rig.ledger.owned()
 
 
 def test_twins_of_an_orphan_are_never_taken_for_ours(rig: Rig) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import LedgerError
@@ -92,6 +92,7 @@ def test_an_intent_needs_its_run() -> None:
         ledger.intend(99, SITE, "create", None, "d", NOW)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     history=st.lists(
         st.tuples(

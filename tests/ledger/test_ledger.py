@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import LedgerError
@@ -53,6 +53,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / ".reconciler" / "ledger.db"
 
 
+@settings(max_examples=40, deadline=None)
 @given(rows=st.lists(owned_rows, max_size=5, unique_by=lambda row: str(row.address)))
 def test_what_was_recorded_is_what_is_owned(rows: list[Owned]) -> None:
     with Ledger.open(":memory:", "embedded") as ledger:
