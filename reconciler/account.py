@@ -18,7 +18,8 @@ from reconciler.errors import ConfigError
 from reconciler.kinds.surfaces import Surfaces, surfaces
 from reconciler.ledger import EnvironmentLock, Ledger
 from reconciler.manifests import Project, secrets
-from reconciler.model import Address, SecretRef
+from reconciler.manifests.settings import RateSettings
+from reconciler.model import Address, SecretRef, Surface
 from reconciler.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -96,29 +97,36 @@ def open_ledger(project: Project) -> Ledger:
 
 
 @contextmanager
-def open_account(project: Project, runtime: Runtime) -> Iterator[Account]:
+def open_account(project: Project, runtime: Runtime, surface: Surface | None = None) -> Iterator[Account]:
     """The account of ``project``, open until the block ends.
+
+    ``surface``: the one to go through, the environment's own by default. Arming always goes through the
+    dealer surface (DESIGN section 4), so a partner project then needs dealer keys, and only these.
 
     Raises ConfigError for endpoint corrections that make no sense, AuthError for missing credentials,
     LedgerError.
     """
     environment = project.environment
+    chosen = surface or environment.surface
+    corrections = project.settings.endpoints if chosen == environment.surface else {}
     try:
-        served = surfaces(
-            environment.surface,
-            sandbox=environment.is_sandbox,
-            corrections=project.settings.endpoints,
-        )
+        served = surfaces(chosen, sandbox=environment.is_sandbox, corrections=corrections)
     except ValueError as exc:
         raise ConfigError(str(exc), hint="Correct `endpoints` in reconciler.yaml.") from exc
     with ExitStack() as stack:
-        transport = stack.enter_context(_simulator(project)) if environment.is_embedded else None
-        connection = _embedded(project, runtime) if environment.is_embedded else _remote(project, runtime)
+        transport = stack.enter_context(_simulator(project, runtime)) if environment.is_embedded else None
+        connection = _connection(project, runtime, chosen)
         client = stack.enter_context(
             chekt.connect(connection, served, redactor=runtime.redactor, transport=transport)
         )
         ledger = stack.enter_context(open_ledger(project))
         yield Account(project, served, client, ledger, runtime)
+
+
+def _connection(project: Project, runtime: Runtime, surface: Surface) -> chekt.Connection:
+    if project.environment.is_embedded:
+        return _embedded(project, runtime, surface)
+    return _remote(project, runtime, surface)
 
 
 def data_directory(project: Project) -> Path:
@@ -129,11 +137,13 @@ def data_directory(project: Project) -> Path:
 
 
 @contextmanager
-def _simulator(project: Project) -> Iterator[httpx.BaseTransport]:
+def _simulator(project: Project, runtime: Runtime) -> Iterator[httpx.BaseTransport]:
     """The way into the embedded sandbox, in which the dealers the project names are connected."""
     from reconciler.sandbox import Sandbox, Switches, transport  # noqa: PLC0415  embedded runs only
 
-    sandbox = Sandbox(data_directory(project) / "sandbox.db", switches=Switches(rate_limits=False))
+    sandbox = Sandbox(
+        data_directory(project) / "sandbox.db", switches=Switches(rate_limits=False), clock=runtime.clock
+    )
     try:
         for resource in project.resources:
             if resource.address.kind == "dealer" and resource.remote_id is not None:
@@ -144,13 +154,13 @@ def _simulator(project: Project) -> Iterator[httpx.BaseTransport]:
         sandbox.close()
 
 
-def _embedded(project: Project, runtime: Runtime) -> chekt.Connection:
+def _embedded(project: Project, runtime: Runtime, surface: Surface) -> chekt.Connection:
     from reconciler.sandbox import credentials  # noqa: PLC0415  embedded runs only
 
     environment = project.environment
     dealers = [r.remote_id for r in project.resources if r.address.kind == "dealer" and r.remote_id]
     known: chekt.Credentials
-    if environment.surface == "dealer":
+    if surface == "dealer":
         known = chekt.DealerKeys(None, {dealer: credentials.dealer_key(int(dealer)) for dealer in dealers})
     else:
         known = chekt.ClientSecret(
@@ -161,7 +171,7 @@ def _embedded(project: Project, runtime: Runtime) -> chekt.Connection:
         )
     return chekt.Connection(
         EMBEDDED_URL,
-        environment.surface,
+        surface,
         known,
         dialect=environment.dialect,
         clear=environment.clear,
@@ -170,7 +180,7 @@ def _embedded(project: Project, runtime: Runtime) -> chekt.Connection:
     )
 
 
-def _remote(project: Project, runtime: Runtime) -> chekt.Connection:
+def _remote(project: Project, runtime: Runtime, surface: Surface) -> chekt.Connection:
     environment = project.environment
     assert environment.base_url is not None
     by_id = {r.address.id: r.remote_id for r in project.resources if r.address.kind == "dealer"}
@@ -179,19 +189,17 @@ def _remote(project: Project, runtime: Runtime) -> chekt.Connection:
         value = secrets.resolve(dealer.api_key, project.directory, runtime.env)
         runtime.redactor.add(value)
         keys[by_id.get(name) or name] = value
-    known = chekt.credentials_from_env(
-        runtime.env, environment.surface, dealers=keys, redactor=runtime.redactor
-    )
-    documented = chekt.DOCUMENTED_RATES[environment.surface]
+    known = chekt.credentials_from_env(runtime.env, surface, dealers=keys, redactor=runtime.redactor)
+    documented = chekt.DOCUMENTED_RATES[surface]
+    # The rate written for an environment is its own surface's; the other one keeps the documented figures.
+    rate = environment.rate if surface == environment.surface else RateSettings()
     return chekt.Connection(
         environment.base_url,
-        environment.surface,
+        surface,
         known,
         dialect=environment.dialect,
         clear=environment.clear,
-        rate=chekt.Rate(
-            environment.rate.per_minute or documented.per_minute, environment.rate.burst or documented.burst
-        ),
+        rate=chekt.Rate(rate.per_minute or documented.per_minute, rate.burst or documented.burst),
         connect_timeout=environment.timeouts.connect,
         read_timeout=environment.timeouts.read,
         state_dir=state_directory(runtime.env),
