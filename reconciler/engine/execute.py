@@ -63,7 +63,7 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
 ) -> Report:
     """Make the changes of ``plan``; one outcome a change.
 
-    ``snapshot`` and ``owned`` are those the plan was made from, after ``recover``. ``run``: the
+    ``snapshot`` and ``owned``: what the plan was made from, by ``fetch_and_recover``. ``run``: the
     journal's id of this run. ``stop``, once set, lets the writes in flight finish and begins no other.
     Call it for an empty plan too: the ledger's rows and protection follow the manifests. Raises
     LedgerError when the journal cannot be kept (nothing is sent from then on), and nothing for a
