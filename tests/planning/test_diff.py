@@ -56,6 +56,12 @@ def changes(text: str, wanted: dict, present: dict) -> dict[str, tuple[object, o
             {"windows": [WINDOW]},
             {"windows[1]": (None, {**WINDOW, "mode": "stay"})},
         ),
+        (
+            "schedule:n",
+            {"windows": [{**WINDOW, "mode": "stay"}, WINDOW]},
+            {"windows": [WINDOW]},
+            {"windows[0].mode": ("away", "stay"), "windows[1]": (None, WINDOW)},
+        ),
         ("schedule:n", {"windows": []}, {"windows": [WINDOW]}, {"windows": ([WINDOW], [])}),
         ("schedule:n", {"calendars": ["calendar:kr"]}, {"calendars": ["kr"]}, {}),
         (

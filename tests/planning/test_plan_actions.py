@@ -8,7 +8,8 @@ import pytest
 from world import DEALER_SURFACE, PARTNER, World, at, live_of, resource
 
 from reconciler.errors import PlanError, UnsafePlanError, UnsupportedError
-from reconciler.model import Action, Collection, Owned, Replaced, SecretRef, Snapshot
+from reconciler.model import Action, Change, Collection, Owned, Replaced, SecretRef, Snapshot
+from reconciler.planning.order import ordered
 from reconciler.planning.scope import Scope
 
 ACME = resource("dealer:acme")
@@ -110,7 +111,16 @@ def test_an_external_id_prefix_proves_ownership_too() -> None:
     mine = resource("device:acme/hq/door", external_id="ours-door")
     world = World().converged(ACME, HQ).exists(mine, owned=False)
     world.policy = replace(world.policy, owned_prefix="ours-")
+    world.exists(resource("device:acme/hq/gate"), owned=False)
     assert world.actions() == {"device:acme/hq/door": "delete"}
+    assert world.plan().unmanaged == (at("device:acme/hq/gate"),)
+
+
+def test_an_owned_object_outside_the_collections_that_were_read_is_not_deleted() -> None:
+    world = World().converged(ACME, HQ).exists(DOOR)
+    snapshot = world.snapshot
+    kept = frozenset(each for each in snapshot.collections if each.kind != "device")
+    assert replace_snapshot(world, replace(snapshot, collections=kept)).plan().empty
 
 
 def test_absence_is_only_believed_in_a_collection_that_was_read() -> None:
@@ -143,6 +153,16 @@ def test_a_value_the_server_replaced_is_no_drift_until_one_side_moves() -> None:
     world.exists(HQ, name="moved")
     world.owned[HQ.address] = replace(row, replaced={"name": Replaced("Headquarters", "HEADQUARTERS")})
     assert fields(world, "site:acme/hq") == {"name": ("moved", "Headquarters")}
+    world.declare(resource("site:acme/hq", name="New")).exists(HQ, name="HEADQUARTERS")
+    world.owned[HQ.address] = replace(row, replaced={"name": Replaced("Headquarters", "HEADQUARTERS")})
+    assert fields(world, "site:acme/hq") == {"name": ("HEADQUARTERS", "New")}
+
+
+def test_an_immutable_value_that_the_server_replaced_replaces_nothing() -> None:
+    world = World().converged(ACME, HQ, DOOR).exists(DOOR, device_type="bridge")
+    row = world.owned[DOOR.address]
+    world.owned[DOOR.address] = replace(row, replaced={"device_type": Replaced("camera", "bridge")})
+    assert world.plan().empty
 
 
 def test_ignored_differences_alone_are_a_warning_and_nothing_is_pending() -> None:
@@ -232,6 +252,41 @@ class TestReplace:
         assert world.actions() == {station: "replace", "site:acme/hq": "update"}
         old = world.objects[CENTRAL.address].remote_id
         assert fields(world, "site:acme/hq") == {"monitoring_station": (old, station)}
+
+
+class TestOrder:
+    """Changes stand in the order in which they are made."""
+
+    def test_children_are_deleted_before_their_site(self) -> None:
+        world = World().converged(ACME).exists(HQ).exists(DOOR)
+        assert list(world.actions()) == ["device:acme/hq/door", "site:acme/hq"]
+
+    def test_an_undeclared_child_goes_before_its_site_is_replaced(self) -> None:
+        world = World().converged(ACME, HQ).exists(DOOR).declare(resource("site:acme/hq", external_id="new"))
+        assert list(world.actions()) == ["device:acme/hq/door", "site:acme/hq"]
+
+    def test_a_delete_frees_what_a_create_beside_it_may_claim(self) -> None:
+        world = World().converged(ACME, HQ).exists(DOOR).declare(resource("device:acme/hq/a-door"))
+        assert list(world.actions()) == ["device:acme/hq/door", "device:acme/hq/a-door"]
+
+    def test_a_target_comes_before_what_refers_to_it_wherever_it_stands(self) -> None:
+        station = "monitoring_station:acme/central"
+        site = resource("site:aaa", monitoring_station=station, references=[station])
+        changes = [Change(each.address, Action.CREATE) for each in (site, CENTRAL)]
+        assert [str(each.address) for each in ordered(changes, {site.address: site})] == [station, "site:aaa"]
+
+
+def test_a_webhook_is_known_by_its_url_in_any_spelling() -> None:
+    hook = resource("webhook:feed", url="https://hooks.example.com/A", events=["site.armed"])
+    world = World().converged(hook)
+    world.objects[hook.address] = replace(
+        world.objects[hook.address], external_id="HTTPS://Hooks.example.com/A"
+    )
+    assert world.plan().empty
+    world.objects[hook.address] = replace(
+        world.objects[hook.address], external_id="https://hooks.example.com/B"
+    )
+    assert world.changes()["webhook:feed"].reason == "url cannot be changed in place"
 
 
 class TestDealers:

@@ -46,6 +46,14 @@ def test_a_row_is_kept_where_nobody_looked() -> None:
     assert dropped(world) == []
 
 
+def test_a_child_is_kept_while_its_site_lives_and_its_own_collection_is_unread() -> None:
+    world = World().converged(ACME, HQ).exists(DOOR)
+    del world.objects[DOOR.address]
+    snapshot = world.snapshot
+    unread = replace(snapshot, collections=frozenset(c for c in snapshot.collections if c.kind != "device"))
+    assert forgotten(list(world.desired.values()), unread, world.owned, world.surfaces, EVERYTHING) == ()
+
+
 def test_a_dealer_is_released_once_nothing_of_ours_is_below_it() -> None:
     world = World().exists(ACME).exists(HQ)
     assert dropped(world) == []

@@ -47,6 +47,13 @@ def test_a_security_type_alone_writes_its_part_alone() -> None:
     assert list(found) == [key("site:acme/hq", "update", "arming_settings")]
 
 
+def test_a_site_is_updated_before_its_security_type() -> None:
+    site = resource("site:acme/hq", security_type="video")
+    found = made(World().converged(ACME, site).exists(site, security_type="alarm_com", name="Other"))
+    part = found[key("site:acme/hq", "update", "arming_settings")]
+    assert part.depends_on == {key("site:acme/hq", "update")}
+
+
 def test_an_adopt_writes_only_its_differences() -> None:
     world = World().converged(ACME).declare(HQ).exists(HQ, owned=False)
     assert made(world) == {}
