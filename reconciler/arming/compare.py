@@ -98,19 +98,20 @@ def compare(before: Fleet, after: Fleet, start: dt.datetime, end: dt.datetime) -
 
 
 def _change(before: Timeline | None, after: Timeline | None, start: dt.datetime, end: dt.datetime) -> _Change:
-    first = list(before.transitions(start, end)) if before else []
-    if before is after:
-        return _Change((None, None), (), (), (), len(first))
-    second = list(after.transitions(start, end)) if after else []
+    # A transition that moves across the beginning or the end has moved all the same: look further.
+    low, high = start - FURTHEST, end + FURTHEST
+    first = list(before.transitions(low, high)) if before else []
+    second = list(after.transitions(low, high)) if after else []
     gone, come = _without(first, second), _without(second, first)
     pairs = _pairs(gone, come)
     left, right = {one for one, _ in pairs}, {two for _, two in pairs}
+    inside = [one for one in first if start <= one.at < end]
     return _Change(
         (before.at(start)[0] if before else None, after.at(start)[0] if after else None),
-        tuple(two for two in come if two not in right),
-        tuple(one for one in gone if one not in left),
-        tuple(pairs),
-        len(first) - len(gone),
+        tuple(two for two in come if two not in right and start <= two.at < end),
+        tuple(one for one in gone if one not in left and start <= one.at < end),
+        tuple(pair for pair in pairs if any(start <= one.at < end for one in pair)),
+        len(inside) - len(set(inside) & set(gone)),
     )
 
 
