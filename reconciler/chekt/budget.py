@@ -71,6 +71,7 @@ class FileStore:
     """A bucket in a file, for all processes. A torn or foreign file counts as no bucket yet.
 
     The lock is the kernel's and dies with its holder; the file is rewritten in place and holds no secret.
+    A disk that fills up during a run costs the sharing, not the run: the bucket goes on in memory.
     """
 
     def __init__(self, file: Path) -> None:
@@ -83,13 +84,17 @@ class FileStore:
                 f"the rate budget cannot be kept in {file.parent} ({exc.strerror})",
                 hint="Make the folder writable, or set XDG_STATE_HOME to one that is.",
             ) from exc
+        self._spare = MemoryStore()
         self._threads = threading.Lock()
         self._processes = FileLock(f"{file}.lock", mode=0o600, thread_local=False)
 
     def change(self, step: Callable[[Bucket | None], Bucket]) -> None:
-        with self._threads, self._locked():
-            bucket = step(_load(self._file))
-            self._file.write_text(_dump(bucket), encoding="ascii")
+        try:
+            with self._threads, self._locked():
+                bucket = step(_load(self._file))
+                self._file.write_text(_dump(bucket), encoding="ascii")
+        except OSError:
+            self._spare.change(step)
 
     @contextmanager
     def _locked(self) -> Generator[None]:

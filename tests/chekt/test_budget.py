@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from reconciler.chekt import ClientSecret, Rate
 from reconciler.chekt.arming import Command, send
 from reconciler.chekt.budget import Budget, FileStore, MemoryStore, store
+from reconciler.errors import ConfigError
 from tests.chekt.conftest import SECRET, TOKEN_URL, Clock, Lab, always
 
 PARTNER = Rate(per_minute=5000, burst=500)
@@ -166,6 +167,30 @@ def test_an_absurd_file_does_not_block_for_ever(tmp_path: Path, content: str) ->
     clock = Clock()
     (tmp_path / "b").write_text(content)
     assert Budget(PARTNER, FileStore(tmp_path / "b"), clock=clock, sleep=clock.sleep).take() < 1
+
+
+def test_a_file_that_can_no_longer_be_written_does_not_end_the_run(tmp_path: Path) -> None:
+    clock = Clock()
+    file = tmp_path / "budget.json"
+    spender = Budget(Rate(60, 5), FileStore(file), clock=clock, sleep=clock.sleep)
+    file.unlink()
+    file.mkdir()
+    assert [spender.take() > 0 for _ in range(6)] == [False] * 4 + [True] * 2
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="rate budget cannot be kept in"):
+        store(tmp_path / "file" / "state", "api.example.com", "key")
+
+
+@pytest.mark.parametrize(("a_minute", "waits"), [(60, 1.0), (5000, 0.01), (9000, 0.01)])
+def test_only_a_rate_below_the_documented_one_binds_the_server(lab: Lab, a_minute: int, waits: float) -> None:
+    headers = {"X-RateLimit-Limit": "6000", "X-RateLimit-Remaining": "0"}
+    with lab.client(always(200, json=[], headers=headers), rate=Rate(a_minute, 500)) as client:
+        client.list("site", ("5",))
+        client.list("site", ("5",))
+    assert lab.clock.slept == [pytest.approx(waits, rel=0.02)]
 
 
 def test_the_files_are_private_and_name_no_credential(tmp_path: Path) -> None:
