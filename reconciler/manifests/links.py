@@ -15,6 +15,8 @@ from reconciler.manifests.spelling import nearest
 from reconciler.model import Address
 
 _LISTED = 8
+_SEARCHES = 200
+"""Missing names for which the nearest one is looked up: among many thousands that takes its time."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,8 @@ class Links:
     problems: list[Problem] = field(default_factory=list)
     by_address: dict[Address, Draft] = field(default_factory=dict)
     _by_id: dict[str, dict[str, list[Draft]]] = field(default_factory=dict)
+    _known: dict[tuple[str, bool], frozenset[str]] = field(default_factory=dict)
+    _searches: int = 0
 
     def place(self) -> None:
         """Set the path of every draft: parents first. A draft without a path has a problem noted."""
@@ -129,13 +133,21 @@ class Links:
         self.problems.append(Problem(message, source, hint, _address(draft)))
 
     def _way_out(self, kind: str, name: str) -> str:
-        known = self._by_id[kind]
-        paths = {"/".join(draft.path or ()) for drafts in known.values() for draft in drafts}
-        near = nearest(name, paths if "/" in name else known)
+        known = self._names(kind, paths="/" in name)
+        self._searches += 1
+        near = nearest(name, known) if self._searches <= _SEARCHES else None
         if near is not None:
             return f'Did you mean "{near}"?'
         few = f" Known: {', '.join(sorted(known))}." if 0 < len(known) <= _LISTED else ""
         return f"Declare it, with `kind: {kind}` and this id.{few}"
+
+    def _names(self, kind: str, *, paths: bool) -> frozenset[str]:
+        """What a reference to ``kind`` may say: ids, or whole paths."""
+        if (kind, paths) not in self._known:
+            ids = self._by_id[kind]
+            whole = ("/".join(draft.path or ()) for drafts in ids.values() for draft in drafts)
+            self._known[kind, paths] = frozenset(whole if paths else ids)
+        return self._known[kind, paths]
 
     def refer(self, draft: Draft) -> tuple[Address, ...]:
         """Replace the names in the draft's references by addresses; the targets, without repeats."""

@@ -76,14 +76,18 @@ CONTACTS = fields(
     email_alarm_enabled=st.booleans(),
 )
 STATIONS = fields({"name": TEXTS}, prefix=TEXTS, linecard=TEXTS)
-SITES = fields(
-    {"name": TEXTS, "timezone": ZONES},
-    account_number=TEXTS,
-    address1=TEXTS,
-    address2=TEXTS,
-    security_type=st.sampled_from(
-        ("panel_primary_bridge", "panel_individual_bridge", "video", "alarm_com", 1, 2, 3, 4)
+SECURITY_TYPES = st.sampled_from(
+    ("panel_primary_bridge", "panel_individual_bridge", "video", "alarm_com", 1, 2, 3, 4)
+)
+SITES = st.builds(
+    lambda site, security: {**site, **security},
+    fields(
+        {"name": TEXTS, "timezone": ZONES},
+        account_number=TEXTS,
+        address1=TEXTS,
+        address2=TEXTS,
     ),
+    st.fixed_dictionaries({}, optional={"security_type": SECURITY_TYPES}),
 )
 APPS = fields(
     {"permissions": st.lists(st.sampled_from(("devices:read", "events:read", "sites:write")), max_size=4)},
