@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS objects (
     created_at REAL NOT NULL, updated_at REAL NOT NULL, deleted_at REAL,
     body TEXT NOT NULL, prior TEXT, PRIMARY KEY (kind, id));
 CREATE INDEX IF NOT EXISTS objects_by_scope ON objects (kind, scope, id) WHERE deleted_at IS NULL;
-CREATE INDEX IF NOT EXISTS objects_by_external_id ON objects (kind, scope, external_id)
+CREATE INDEX IF NOT EXISTS objects_by_external_id ON objects (kind, scope, external_id, id)
     WHERE deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS tombstones ON objects (kind, scope, deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS objects_below ON objects (scope, kind) WHERE deleted_at IS NULL;
@@ -160,7 +160,8 @@ class Store:
     def find(self, kind: str, scope: str, external_id: str) -> Row | None:
         """The living object with this external id in ``scope``, the oldest if there are several."""
         found = self.rows(
-            f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND scope = ? AND external_id = ?"  # noqa: S608
+            f"SELECT {_COLUMNS} FROM objects INDEXED BY objects_by_external_id"  # noqa: S608
+            " WHERE kind = ? AND scope = ? AND external_id = ?"
             " AND deleted_at IS NULL ORDER BY id LIMIT 1",
             (kind, scope, external_id),
         )

@@ -48,6 +48,29 @@ SEEDED = {
     "webhookId": "webhook_1",
     "id": 1,
 }
+GOOD: dict[str, dict[str, Any]] = {
+    "/partner/v1/dealers/{dealerId}/sites": {"timezone": "Asia/Seoul", "monitoring_station_id": 1},
+    "/partner/v1/dealers/{dealerId}/sites/{siteId}": {"timezone": "Asia/Seoul", "monitoring_station_id": 1},
+    "/v1/sites/{siteId}/arming-state": {
+        "state": "armed_away",
+        "partition": "all",
+        "timestamp": "2026-03-02T09:00:00Z",
+    },
+    "/partner/v1/webhooks": {"url": "https://hooks.example.com/b"},
+    "/ext/v1/sites/{site_id}/arming/actions/arm": {"mode": "away", "user_code": "1234"},
+    "/ext/v1/sites/{site_id}/partition-arming/actions/arm": {"partition_ids": [1, 2]},
+    "/ext/v1/sites/{site_id}/partition-arming/actions/disarm": {"partition_ids": [1, 2]},
+    "/ext/v1/activity-logs/search": {
+        "start_time": "2026-01-01T00:00:00Z",
+        "end_time": "2027-12-31T00:00:00Z",
+        "limit": 25,
+        "sort_by": "event_time",
+        "cursor": "0",
+    },
+    "/ext/v1/events-video-urls": {"event_ids": [1, 2]},
+    "/v1/alarms/{id}/annotate": {"verdict": "intruder"},
+}
+"""Values that no random text would hit: put into a generated body, so that the operation succeeds."""
 METHODS = ("get", "post", "put", "patch", "delete")
 OPERATIONS = [
     (method, path)
@@ -108,9 +131,11 @@ class Account:
             (f"/sim/v0/dealers/{DEALER_ID}/apps", app),
             ("/sim/v0/sites/1/alarms", {}),
             ("/sim/v0/sites/1/verifications", {}),
+            (f"{base}/sites", {**site, "external_site_id": "partitioned"}),
         ):
             answer = self._client.post(path, json=body, headers={"Authorization": f"Bearer {self.token}"})
             assert answer.is_success, answer.text
+        self._client.put("/sim/v0/sites/2/partitions", json={"count": 2})
 
     def headers(self, path: str) -> dict[str, str]:
         if path.startswith("/ext/"):
@@ -138,15 +163,43 @@ class Account:
         self.sandbox.close()
 
 
-@pytest.fixture(scope="module", params=["live", "page"])
-def account(request: pytest.FixtureRequest) -> Iterator[Account]:
-    made = Account(request.param)
-    yield made
-    made.close()
+def aim(case: Any, path: str) -> None:
+    """Point a generated request at objects that exist, with a body that may be right."""
+    seeded = {name: SEEDED[name] for name in case.path_parameters or {} if name in SEEDED}
+    if "partition-arming" in path:
+        seeded["site_id"] = 2
+    case.path_parameters = {**(case.path_parameters or {}), **seeded}
+    if path in GOOD and isinstance(case.body, dict):
+        case.body = {**case.body, **GOOD[path]}
 
 
-@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{m} {p}" for m, p in OPERATIONS])
-def test_answers_stay_within_the_description(account: Account, method: str, path: str) -> None:
+@pytest.fixture(scope="module")
+def accounts() -> Iterator[Callable[[str], Account]]:
+    """One account a shape, made when first asked for."""
+    made: dict[str, Account] = {}
+
+    def account(shape: str) -> Account:
+        if shape not in made:
+            made[shape] = Account(shape)
+        return made[shape]
+
+    yield account
+    for each in made.values():
+        each.close()
+
+
+CASES = [
+    pytest.param(shape, method, path, id=f"{shape} {method} {path}")
+    for method, path in OPERATIONS
+    for shape in (("live", "page") if path.startswith("/ext/") else ("live",))
+]
+
+
+@pytest.mark.parametrize(("shape", "method", "path"), CASES)
+def test_answers_stay_within_the_description(
+    accounts: Callable[[str], Account], shape: str, method: str, path: str
+) -> None:
+    account = accounts(shape)
     operation = account.schema[path][method.upper()]
     positive = schemathesis.GenerationMode.POSITIVE
     cases = operation.as_strategy(generation_mode=positive)
@@ -154,18 +207,17 @@ def test_answers_stay_within_the_description(account: Account, method: str, path
         cases = st.one_of(cases, operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE))
 
     @settings(
-        max_examples=10,
+        max_examples=5,
         deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=cases, seeded=st.sampled_from([True, True, False]))
-    def answers_conform(case: Any, seeded: bool) -> None:
-        if seeded:
-            known = {name: SEEDED[name] for name in case.path_parameters or {} if name in SEEDED}
-            case.path_parameters = {**(case.path_parameters or {}), **known}
+    @given(case=cases, chance=st.integers(0, 3))
+    def answers_conform(case: Any, chance: int) -> None:
+        if chance:
+            aim(case, path)
         headers = account.user_headers() if path.endswith("/connect") else account.headers(path)
         response = case.call(headers=headers)
         case.validate_response(response, checks=CHECKS)

@@ -136,11 +136,11 @@ def test_a_connection_ends_before_or_after_the_effect(
     assert [each.fault for each in sandbox.requests() if each.status == 0] == [action]
 
 
-@pytest.mark.parametrize(("forget", "status"), [(False, 201), (True, 409)])
+@pytest.mark.parametrize(("memory", "status"), [("kept", 201), ("forgotten", 409)])
 def test_a_lost_answer_is_replayed_unless_the_server_forgot_it(
-    sandbox: Sandbox, partner: httpx.Client, forget: bool, status: int
+    sandbox: Sandbox, partner: httpx.Client, memory: str, status: int
 ) -> None:
-    sandbox.add_fault(Fault("drop", "POST", when="after", forget=forget))
+    sandbox.add_fault(Fault("drop", "POST", when="after", forget=memory == "forgotten"))
     with pytest.raises(httpx.ReadError):
         keyed(partner, SITE)
     assert keyed(partner, SITE).status_code == status

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from conftest import BaseClock
 
+from reconciler.sandbox import Sandbox, Switches, transport
+
 Switch = Callable[..., None]
 SIM = "https://api.example.com/sim/v0"
 
@@ -233,8 +235,6 @@ def test_a_change_of_state_is_told_to_all_three_systems_when_it_happens(
 
 
 def test_a_delivery_is_retried_until_it_is_taken(base_clock: BaseClock) -> None:
-    from reconciler.sandbox import Sandbox, Switches, transport
-
     answers = [503, 0, 200]
     seen: list[str] = []
 

@@ -41,7 +41,7 @@ def test_a_served_sandbox_answers(running: tuple[Sandbox, Server, httpx.Client])
 def test_the_port_can_be_chosen_and_is_free_again(running: tuple[Sandbox, Server, httpx.Client]) -> None:
     sandbox, server, client = running
     port = int(server.url.rpartition(":")[2])
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="in use"):
         serve(sandbox, port=port)
     client.close()
     server.close()
@@ -98,8 +98,8 @@ def test_deliveries_reach_a_loopback_address(running: tuple[Sandbox, Server, htt
             self.end_headers()
             arrived.set()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
 
     endpoint = HTTPServer(("127.0.0.1", 0), Endpoint)
     listener = threading.Thread(target=endpoint.serve_forever, args=(0.02,))
@@ -120,6 +120,7 @@ def test_deliveries_reach_a_loopback_address(running: tuple[Sandbox, Server, htt
 
 
 def test_importing_the_sandbox_loads_nothing_slow() -> None:
-    script = "import sys, reconciler.sandbox; print([n for n in ('jwt', 'cryptography', 'waitress', 'httpx') if n in sys.modules])"
+    slow = ("jwt", "cryptography", "waitress", "httpx")
+    script = f"import sys, reconciler.sandbox; print([name for name in {slow} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
