@@ -141,19 +141,21 @@ def _deep(kind: Kind, name: str, old: JsonValue, new: JsonValue) -> tuple[FieldC
     for levels in tree.values():
         for level in levels:
             steps: list[str | int] = list(level.path(output_format="list"))
-            path, depth = _to_leaf(kind, name, steps)
+            path, depth = _to_leaf(kind, name, steps, (old, new))
             before, after = (_at(side, steps[:depth]) for side in (old, new))
             if before != after:
                 found[path] = FieldChange(path, before, after)
     return tuple(found[path] for path in sorted(found, key=_numerically))
 
 
-def _to_leaf(kind: Kind, name: str, steps: Sequence[str | int]) -> tuple[str, int]:
+def _to_leaf(
+    kind: Kind, name: str, steps: Sequence[str | int], sides: tuple[JsonValue, JsonValue]
+) -> tuple[str, int]:
     """The dotted path of ``steps``, cut at a list that is shown whole, and how many steps it takes."""
     path = plain = name
     for depth, step in enumerate(steps):
         if isinstance(step, int):
-            if plain in kind.unordered:
+            if plain in kind.unordered or not any(_nested(_at(side, steps[:depth])) for side in sides):
                 return path, depth
             path += f"[{step}]"
         else:

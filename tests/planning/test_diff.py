@@ -62,6 +62,18 @@ def changes(text: str, wanted: dict, present: dict) -> dict[str, tuple[object, o
             {"windows": [WINDOW]},
             {"windows[0].mode": ("away", "stay"), "windows[1]": (None, WINDOW)},
         ),
+        (
+            "schedule:n",
+            {"windows": [{**WINDOW, "days": ["mon", "tue"]}]},
+            {"windows": [WINDOW]},
+            {"windows[0].days": (["mon"], ["mon", "tue"])},
+        ),
+        (
+            "app:a/v",
+            {"webhook": {"x": ["a", {"b": 1}]}},
+            {"webhook": {"x": [{"b": 1}]}},
+            {"webhook.x[0]": ({"b": 1}, "a"), "webhook.x[1]": (None, {"b": 1})},
+        ),
         ("schedule:n", {"windows": []}, {"windows": [WINDOW]}, {"windows": ([WINDOW], [])}),
         ("schedule:n", {"calendars": ["calendar:kr"]}, {"calendars": ["kr"]}, {}),
         (
