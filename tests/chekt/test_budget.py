@@ -149,7 +149,17 @@ def test_a_clock_that_steps_neither_blocks_nor_opens_the_gate(step: float) -> No
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[1, 2]", b"\xff\x00", b"[2, 1, 1, null, 0]", b'[1,"x",1,null,0]']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[1, 2]",
+        b"\xff\x00",
+        b"x" * 1000,
+        b"[1, 1, 1, null, 0]" + b"x" * 1000,
+        b"[2, 1, 1, null, 0]",
+        b'[1,"x",1,null,0]',
+    ],
 )
 def test_a_damaged_file_is_replaced(tmp_path: Path, content: bytes) -> None:
     clock = Clock()
