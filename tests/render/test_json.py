@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -30,6 +31,11 @@ def test_a_saved_plan_is_read_back_as_it_was(plan: Plan) -> None:
 def test_the_output_fits_its_published_schema(plan: Plan) -> None:
     jsonschema.Draft202012Validator.check_schema(plan_schema())
     jsonschema.Draft202012Validator(plan_schema()).validate(json.loads(to_json(plan)))
+
+
+def test_the_published_schema_is_the_one_in_force() -> None:
+    published = Path(__file__).parents[2] / "schemas" / "plan.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == plan_schema()
 
 
 def test_the_format_has_the_agreed_keys() -> None:
