@@ -125,12 +125,15 @@ class Admin:
         return reply(self.sandbox.clock.to_json())
 
     def write_clock(self, call: Call) -> Response:
-        """``{"now": T, "frozen": true}``, ``{"advance": seconds}``, or ``{}`` for the real time."""
+        """``{"now": T, "frozen": true}``, ``{"advance": s}``, ``{"offset": s}``, or ``{}`` for real time."""
         body = call.request.json_object()
         clock = self.sandbox.clock
-        advance = body.get("advance")
+        advance, offset = body.get("advance"), body.get("offset")
         if isinstance(advance, (int, float)) and not isinstance(advance, bool):
             clock.advance(advance)
+        elif isinstance(offset, (int, float)) and not isinstance(offset, bool):
+            clock.release()
+            clock.advance(offset)
         elif "now" in body:
             try:
                 clock.set(instant(str(body["now"])), frozen=bool(body.get("frozen", False)))
@@ -139,7 +142,7 @@ class Admin:
         elif not body:
             clock.release()
         else:
-            raise Refusal(400, "write now, advance or an empty object")
+            raise Refusal(400, "write now, advance, offset or an empty object")
         call.store.save_setting("clock", clock.to_json())
         return reply(clock.to_json())
 

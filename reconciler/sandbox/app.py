@@ -241,7 +241,7 @@ class Sandbox:
         """One API request: fault, caller, rate, permission, repeat or effect, fault."""
         call.fault = self.faults.strike(call.request.method, call.request.path)
         if call.fault is not None and call.fault.when == "before":
-            self._strike(call.fault)
+            self._strike(call.fault, call.request)
         check_trace_id(call)
         if route.access not in ("open", "media"):
             call.caller = authenticate(call, self.tokens, route.access)
@@ -254,10 +254,10 @@ class Sandbox:
             response = replayed or self._effect(route, call)
         except Refusal:
             if call.fault is not None and call.fault.when == "after":
-                self._strike(call.fault)
+                self._strike(call.fault, call.request)
             raise
         if call.fault is not None:
-            response = self._strike_after(call.fault, response)
+            response = self._strike_after(call.fault, call.request, response)
         return response.with_headers(call.rate_headers)
 
     def _effect(self, route: Route, call: Call) -> Response:
@@ -285,7 +285,7 @@ class Sandbox:
         self.deliver()
         return response
 
-    def _strike(self, fault: Fault) -> None:
+    def _strike(self, fault: Fault, request: Request) -> None:
         """Act out a fault that replaces the answer. Raises Refusal or Dropped."""
         if fault.action == "status":
             retry = fault.status in (429, 503)
@@ -294,8 +294,9 @@ class Sandbox:
                 headers = (("Retry-After", str(max(1, round(fault.seconds)))),)
             if fault.status == 429:
                 reset = str(int(self.clock.base().timestamp() + max(1, fault.seconds)))
+                rate = rate_of("dealer" if request.path.startswith("/ext/") else "partner", self._switches)
                 headers += (
-                    ("X-RateLimit-Limit", str(self._switches.partner_per_minute)),
+                    ("X-RateLimit-Limit", str(rate.per_minute)),
                     ("X-RateLimit-Remaining", "0"),
                     ("X-RateLimit-Reset", reset),
                 )
@@ -305,10 +306,10 @@ class Sandbox:
             timed_out = fault.action == "timeout"
             raise Dropped(timed_out=timed_out, seconds=fault.seconds if timed_out else 0.0)
 
-    def _strike_after(self, fault: Fault, response: Response) -> Response:
+    def _strike_after(self, fault: Fault, request: Request, response: Response) -> Response:
         """Act out a fault on the way back."""
         if fault.when == "after":
-            self._strike(fault)
+            self._strike(fault, request)
         if fault.action == "slow":
             response.delay = fault.seconds
         if fault.action == "truncate":

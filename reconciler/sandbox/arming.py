@@ -172,8 +172,9 @@ def _report(
     before, after = change
     row: JsonObject = {
         "trigger": actor.name,
-        "status": after,
+        "status": _simple(after),
         "from": before,
+        "to": after,
         "method": actor.method,
         "commanded_at": iso(call.now),
         "partition_id": partition_id or None,
@@ -185,9 +186,14 @@ def _report(
     publish(call, _event(site, partition_id, change, actor, at))
 
 
+def _simple(status: str) -> str:
+    """The state as logs and dealer webhooks name it: ``armed`` whatever the mode."""
+    return "armed" if status in ARMED else status
+
+
 def _event(site: Row, partition_id: int, change: tuple[str, str], actor: Actor, at: float) -> Event:
     before, after = change
-    simple = "armed" if after in ARMED else after
+    simple = _simple(after)
     flat: JsonObject = {
         "site_id": str(site.id),
         "new_state": after,

@@ -152,12 +152,12 @@ def _signature(secret: str, text: str) -> bytes:
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
 
 
-def deliveries(store: Store, status: str | None = None, due_by: float | None = None) -> list[Delivery]:
-    """The deliveries in the queue, oldest first, narrowed by status and due time."""
+def deliveries(store: Store, status: str | None = None) -> list[Delivery]:
+    """The deliveries, oldest first, those of one status where it is given."""
     found = store.rows(
         "SELECT id, body, due_at, status, attempts FROM deliveries"
-        " WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR due_at <= ?2) ORDER BY due_at, id",
-        (status, due_by),
+        " WHERE ?1 IS NULL OR status = ?1 ORDER BY due_at, id",
+        (status,),
     )
     return [_delivery(*each) for each in found]
 
@@ -169,8 +169,12 @@ def _delivery(number: int, text: str, due_at: float, status: str, attempts: int)
 
 def deliver_due(store: Store, now: float, sender: Sender) -> int:
     """Send what is due at ``now``; a refused one is tried again after 1, 2, 4, ... seconds for a day."""
-    with store.lock:
-        due = deliveries(store, "queued", now)
+    found = store.rows(
+        "SELECT id, body, due_at, status, attempts FROM deliveries"
+        " WHERE status = 'queued' AND due_at <= ? ORDER BY due_at, id",
+        (now,),
+    )
+    due = [_delivery(*each) for each in found]
     for delivery in due:
         answered = sender(delivery)
         attempts = delivery.attempts + 1

@@ -78,6 +78,8 @@ def test_the_clock_is_frozen_moved_and_freed(anonymous: httpx.Client, base_clock
     anonymous.put("/sim/v0/clock", json={"advance": 90})
     assert now() == "2027-01-01T00:01:30.000Z"
     assert anonymous.get("/sim/v0/clock").headers["date"] == "Fri, 01 Jan 2027 00:01:30 GMT"
+    anonymous.put("/sim/v0/clock", json={"offset": -60})
+    assert now() == "2026-03-02T09:00:00.000Z"
     anonymous.put("/sim/v0/clock", json={})
     assert now() == "2026-03-02T09:01:00.000Z"
     assert anonymous.put("/sim/v0/clock", json={"now": "noon"}).status_code == 400

@@ -68,6 +68,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "cursor": "0",
     },
     "/ext/v1/events-video-urls": {"event_ids": [1, 2]},
+    "/ext/v1/sites/{site_id}/contacts/{contact_id}": {"first_name": "John", "last_name": "Doe"},
     "/v1/alarms/{id}/annotate": {"verdict": "intruder"},
 }
 """Values that no random text would hit: put into a generated body, so that the operation succeeds."""

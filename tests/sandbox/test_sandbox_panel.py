@@ -76,13 +76,13 @@ def test_the_history_says_who_and_when(
     base_clock.advance(1)
     dealer.put(f"{SIM}/sites/1/arming", json={"state": "disarmed", "by": "John Doe", "method": "keypad"})
     history = dealer.get(f"{SIM}/sites/1/arming/history").json()
-    assert [(each["trigger"], each["from"], each["status"], each["method"]) for each in history] == [
+    assert [(each["trigger"], each["from"], each["to"], each["method"]) for each in history] == [
         ("reconciler:weeknights@1", "disarmed", "armed_away", "api"),
         ("John Doe", "armed_away", "disarmed", "keypad"),
     ]
     span = {"start_time": "2026-03-01T00:00:00Z", "end_time": "2026-03-03T00:00:00Z"}
     rows = dealer.post("/activity-logs/search", json={**span, "sort_order": "asc"}).json()["data"]
-    assert [each["status"] for each in rows] == ["armed_away", "disarmed"]
+    assert [each["status"] for each in rows] == ["armed", "disarmed"]
 
 
 def test_an_open_zone_refuses_the_command_and_is_named(
@@ -109,7 +109,7 @@ def test_an_open_zone_may_make_an_accepted_command_fail(
     base_clock.advance(5)
     assert status() == "disarmed"
     failure = dealer.get(f"{SIM}/sites/1/arming/history").json()[0]
-    assert (failure["status"], failure["zone_name"]) == ("arm_failure", "Back Door")
+    assert (failure["to"], failure["zone_name"]) == ("arm_failure", "Back Door")
 
 
 @pytest.mark.parametrize("state", ["alarm", "entry_delay", "arming_in_progress"])
