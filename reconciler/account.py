@@ -6,6 +6,7 @@ in this process; its data lies in ``.reconciler/sandbox.db`` of the project.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import httpx
 
     from reconciler.chekt.client import Client
+    from reconciler.sandbox import Sandbox
 
 EMBEDDED_URL = "http://sandbox.localhost"
 EMBEDDED_RATE = chekt.Rate(per_minute=6_000_000, burst=100_000)
@@ -148,10 +150,26 @@ def _simulator(project: Project, runtime: Runtime) -> Iterator[httpx.BaseTranspo
         for resource in project.resources:
             if resource.address.kind == "dealer" and resource.remote_id is not None:
                 sandbox.seed_dealer(int(resource.remote_id), resource.external_id)
+        if project.environment.seed is not None:
+            _set_up(sandbox, project, project.environment.seed)
         with transport(sandbox) as way:
             yield way
     finally:
         sandbox.close()
+
+
+def _set_up(sandbox: Sandbox, project: Project, seed: str) -> None:
+    """Fill the embedded sandbox with what people are said to have set up in the portal."""
+    path = project.directory / seed
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for dealer_id, account in content.items():
+            sandbox.set_up(int(dealer_id), account)
+    except (OSError, ValueError, AttributeError) as exc:
+        raise ConfigError(
+            f"the seed {seed} cannot be used: {exc}",
+            hint='Write JSON such as {"12345": {"sites": [{"external_id": "hq", "name": "HQ"}]}}.',
+        ) from exc
 
 
 def _embedded(project: Project, runtime: Runtime, surface: Surface) -> chekt.Connection:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.account import Account
-from reconciler.engine import Event, execute, fetch, recover, touched, verify
+from reconciler.engine import Event, execute, fetch, fetch_and_recover, touched, verify
 from reconciler.errors import PlanError, Problem, StalePlanError
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
@@ -23,7 +23,6 @@ from reconciler.model import (
     Snapshot,
 )
 from reconciler.planning.plan import plan
-from reconciler.planning.rows import forgotten
 from reconciler.planning.safety import Policy
 from reconciler.planning.scope import Scope
 
@@ -70,23 +69,32 @@ def make_plan(
     """
     owned: Mapping[Address, Owned] = account.ledger.owned()
     desired = _desired(account, options)
-    snapshot = fetch(
-        account.client,
-        desired,
-        owned,
-        account.surfaces,
-        options.scope,
-        concurrency=options.parallelism,
-        owned_prefix=account.project.settings.ownership.external_id_prefix,
-        on_progress=on_event,
-    )
+    prefix = account.project.settings.ownership.external_id_prefix
     if locked:
-        recovery = recover(
-            account.ledger, snapshot, desired, owned, account.surfaces, now=account.runtime.clock()
+        snapshot, recovery = fetch_and_recover(
+            account.client,
+            account.ledger,
+            desired,
+            owned,
+            account.surfaces,
+            options.scope,
+            now=account.runtime.clock(),
+            concurrency=options.parallelism,
+            owned_prefix=prefix,
+            on_event=on_event,
         )
         owned = recovery.owned
-        for finding in recovery.found:
-            on_event(finding)
+    else:
+        snapshot = fetch(
+            account.client,
+            desired,
+            owned,
+            account.surfaces,
+            options.scope,
+            concurrency=options.parallelism,
+            owned_prefix=prefix,
+            on_progress=on_event,
+        )
     made = _plan(account, options, desired, snapshot, owned, _policy(account, options.allow_deletes))
     return Planned(made, desired, snapshot, owned)
 
@@ -175,9 +183,6 @@ def apply_plan(
             on_event=on_event,
             stop=stop,
         )
-        scope = Scope(planned.plan.targets, planned.plan.excludes)
-        for address in forgotten(planned.desired, planned.snapshot, planned.owned, account.surfaces, scope):
-            ledger.forget(address)
         result = "interrupted" if report.interrupted else "done"
     finally:
         ledger.end_run(run, result, clock())

@@ -20,7 +20,7 @@ class DeviceSpec(Spec):
     device_type: Annotated[Literal["camera", "bridge"], Field(description="A change replaces the device.")]
     zone_number: Annotated[ZoneNumber, Field(description='Zone, zero-padded and in quotes: "001".')]
     additional_zone_numbers: Annotated[
-        ZoneNumbers | None, Field(description='Further zones: a list, or "002,003".')
+        ZoneNumbers, Field(description='Further zones: a list, or "002,003".')
     ] = None
     name: Annotated[Text | None, Field(description="Name of the device.")] = None
     mac: Annotated[Mac | None, Field(description="MAC address, with or without separators.")] = None

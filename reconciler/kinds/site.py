@@ -74,12 +74,13 @@ class SiteSpec(Spec):
     address1: Annotated[Text | None, Field(description="Street and number.")] = None
     address2: Annotated[Text | None, Field(description="Suite, floor.")] = None
     security_type: Annotated[
-        SecurityType | None,
+        SecurityType,  # a site always has one: it cannot be cleared
         Field(
+            default=None,
             description="How devices are watched and alarms handled; must suit the installed devices. "
-            "1 panel_primary_bridge, 2 panel_individual_bridge, 3 video, 4 alarm_com."
+            "1 panel_primary_bridge, 2 panel_individual_bridge, 3 video, 4 alarm_com.",
         ),
-    ] = None
+    ]
     arming: Annotated[
         ArmingSpec | None,
         Field(description="The schedule by which the site is armed and disarmed."),

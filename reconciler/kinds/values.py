@@ -46,11 +46,14 @@ def zone_number(text: str) -> str:
 
 
 def zone_numbers(value: object) -> object:
-    """A comma list or a list of zones as a sorted list without repeats."""
+    """A comma list or a list of zones as a sorted list without repeats; None for an empty one.
+
+    On the wire an empty list is an empty text, which is the same as not set.
+    """
     if isinstance(value, str):
         value = [step.strip() for step in value.split(",") if step.strip()]
     if isinstance(value, list) and all(isinstance(step, str) for step in value):
-        return sorted({zone_number(step) for step in value})
+        return sorted({zone_number(step) for step in value}) or None
     return value
 
 
@@ -132,11 +135,12 @@ Url = Annotated[
 ]
 ZoneNumber = Annotated[str, AfterValidator(zone_number), _text("001", pattern="^[0-9]{1,4}$")]
 ZoneNumbers = Annotated[
-    list[str],
+    list[str] | None,
     BeforeValidator(zone_numbers),
     WithJsonSchema(
         {
             "anyOf": [
+                {"type": "null"},
                 {"type": "string", "pattern": r"^[0-9]{1,4}(\s*,\s*[0-9]{1,4})*$"},
                 {"type": "array", "items": {"type": "string", "pattern": "^[0-9]{1,4}$"}},
             ]
