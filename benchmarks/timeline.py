@@ -2,8 +2,9 @@
 
     python benchmarks/timeline.py [--sites 100000] [--years 1]
 
-All run in one process over the same jobs: arm at 18:00, disarm at 08:00 every day, 20 zones. The others
-know no windows, calendars or precedence; they say only when a job runs. Needs the ``test`` extra.
+Times are CPU time, so that a busy machine does not matter. All run in one process over the same jobs,
+arm at 18:00 and disarm at 08:00 every day in 20 zones. The others know no windows, calendars or
+precedence: they say only when a job runs. Needs the ``test`` extra.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dateutil.rrule import DAILY, rrule
 
 from reconciler.arming import spec
 from reconciler.arming.calendars import ListedDays
+from reconciler.arming.days import LocalDays
 from reconciler.arming.fleet import Fleet
 from reconciler.arming.project import Target, TargetKey
 from reconciler.arming.spec import Calendar, Schedule
@@ -46,7 +48,7 @@ def daily(arm: str = "18:00", disarm: str = "08:00", name: str = "daily") -> Sch
 
 def ours(name: str, end: dt.datetime) -> int:
     """A timeline that nobody has asked before, zone already read."""
-    return sum(1 for _ in Timeline(daily(), (), zone(name)).transitions(START, end))
+    return sum(1 for _ in Timeline(LocalDays(daily(), ()), zone(name)).transitions(START, end))
 
 
 def of_dateutil(name: str, end: dt.datetime) -> int:
@@ -77,10 +79,13 @@ def _until(following: Callable[[], dt.datetime], end: dt.datetime) -> Iterator[d
 
 
 def rate(run: Callable[[str, dt.datetime], int], zones: tuple[str, ...], end: dt.datetime) -> float:
-    """Transitions a second over ``zones``."""
-    began = time.perf_counter()
-    count = sum(run(name, end) for name in zones)
-    return count / (time.perf_counter() - began)
+    """Transitions a second over ``zones``, the best of three rounds."""
+    best = 0.0
+    for _ in range(3):
+        began = time.process_time()
+        count = sum(run(name, end) for name in zones)
+        best = max(best, count / (time.process_time() - began))
+    return best
 
 
 def fleet_of(sites: int) -> Fleet:
@@ -100,9 +105,9 @@ def fleet_of(sites: int) -> Fleet:
 
 def timed(label: str, run: Callable[[], int]) -> tuple[int, float]:
     """Run, print what was counted and the time it took."""
-    began = time.perf_counter()
+    began = time.process_time()
     count = run()
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     print(f"{label:58} {count:>12,} in {took * 1000:9.1f} ms")
     return count, took
 
@@ -127,9 +132,9 @@ def main() -> int:
         print(f"  {label:20} {rates[label]:>12,.0f} transitions/s, {first / rates[label]:8.1f} times slower")
 
     print(f"\nA fleet of {options.sites:,} sites, 50 schedules, {len(ZONES)} zones:")
-    began = time.perf_counter()
+    began = time.process_time()
     fleet = fleet_of(options.sites)
-    print(f"grouped into {len(fleet.timelines):,} timelines in {(time.perf_counter() - began) * 1000:.0f} ms")
+    print(f"grouped into {len(fleet.timelines):,} timelines in {(time.process_time() - began) * 1000:.0f} ms")
     now = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
     timed("states at an instant, nothing worked out before", lambda: len(fleet.holding(now)))
     timed("states at an instant of the same month", lambda: len(fleet.holding(now + dt.timedelta(hours=7))))

@@ -119,6 +119,4 @@ def _holidays(place: str, year: int) -> frozenset[dt.date]:
     import holidays  # noqa: PLC0415
 
     country, _, part = place.partition("-")
-    # A holiday of the neighbouring year may be observed in this one.
-    found = holidays.country_holidays(country, subdiv=part or None, years=(year - 1, year, year + 1))
-    return frozenset(date for date in found if date.year == year)
+    return frozenset(holidays.country_holidays(country, subdiv=part or None, years=year))

@@ -102,14 +102,15 @@ def _shown(value: dt.date, event: Any) -> dt.datetime:
 
 def _length(event: Any) -> dt.timedelta:
     start = event["DTSTART"].dt
-    shortest = dt.timedelta(0) if isinstance(start, dt.datetime) else _DAY
     if "DTEND" in event:
         length = _shown(event["DTEND"].dt, event) - _shown(start, event)
+    elif "DURATION" in event:
+        length = event["DURATION"].dt
     else:
-        length = event["DURATION"].dt if "DURATION" in event else shortest
+        length = dt.timedelta(0) if isinstance(start, dt.datetime) else _DAY
     if length < dt.timedelta(0):
         raise ValueError("it ends before it begins")
-    return max(length, shortest)
+    return length
 
 
 def _repeated(rule: Any, event: Any, length: dt.timedelta) -> list[dt.datetime]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, repeat
 from operator import itemgetter
-from typing import NamedTuple
 
 from reconciler.arming.project import Target, TargetKey
 from reconciler.arming.spec import Calendar, Override, Schedule
@@ -17,13 +17,6 @@ Timelines = Callable[[Schedule, Sequence[Calendar], str], Timeline]
 Overrides = Mapping[TargetKey, Sequence[Override]]
 
 NO_OVERRIDES: Overrides = {}
-
-
-class TargetTransition(NamedTuple):
-    """A real change of state of one target."""
-
-    target: Target
-    transition: Transition
 
 
 class Fleet:
@@ -84,7 +77,7 @@ class Fleet:
 
     def transitions(
         self, start: dt.datetime, end: dt.datetime, overrides: Overrides = NO_OVERRIDES
-    ) -> Iterator[TargetTransition]:
+    ) -> Iterator[tuple[Target, Transition]]:
         """The real changes in ``start <= at < end``, ascending by instant, then target, then partition."""
         apart = self._apart(overrides)
         alone = {index for index, _, _ in apart}
@@ -99,18 +92,8 @@ class Fleet:
 
     def _spread(
         self, changes: Sequence[tuple[dt.datetime, Sequence[int], Transition]]
-    ) -> Iterator[TargetTransition]:
-        targets = self.targets
-        begin = 0
-        while begin < len(changes):
-            end = begin + 1
-            while end < len(changes) and changes[end][0] == changes[begin][0]:
-                end += 1
-            if end == begin + 1:
-                _, members, change = changes[begin]
-                yield from (TargetTransition(targets[index], change) for index in members)
-            else:
-                together = [(index, change) for _, members, change in changes[begin:end] for index in members]
-                together.sort(key=itemgetter(0))
-                yield from (TargetTransition(targets[index], change) for index, change in together)
-            begin = end
+    ) -> Iterator[tuple[Target, Transition]]:
+        for _, same in groupby(changes, key=itemgetter(0)):
+            together = [pair for _, members, change in same for pair in zip(members, repeat(change))]
+            together.sort(key=itemgetter(0))
+            yield from ((self.targets[index], change) for index, change in together)

@@ -100,8 +100,7 @@ def _around_changes(found: Moments, days: LocalDays, zone: Zone, low: int, high:
     spans: list[tuple[int, int, State, str]] = []
     for (_, state, reason), (ending, after, _) in pairwise(bounds):
         ends = zone.first(ending) if after >= state else zone.last(ending)
-        if began < ends:
-            spans.append((began, ends, state, reason))
+        spans.append((began, ends, state, reason))  # one that ends before it starts holds nowhere
         began = ends
     edges = sorted({edge for begin, end, _, _ in spans for edge in (begin, end)})
     for edge in edges[:-1]:

@@ -29,6 +29,8 @@ _BEGIN = dt.datetime(FIRST_YEAR, 1, 1, tzinfo=dt.UTC)
 _END = dt.datetime(LAST_YEAR + 1, 1, 1, tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
 _STRETCH = 32 * 86400
+_KEPT = 256
+"""How many stretches a timeline keeps: 22 years."""
 
 
 class Decision(NamedTuple):
@@ -76,10 +78,9 @@ class _Stretch:
 class Timeline:
     """One schedule with its calendars in one zone. Keeps the stretches it has worked out."""
 
-    def __init__(self, schedule: Schedule, calendars: Sequence[Calendar], zone: Zone) -> None:
-        self.schedule = schedule
+    def __init__(self, days: LocalDays, zone: Zone) -> None:
         self.zone = zone
-        self._days = LocalDays(schedule, calendars)
+        self._days = days
         self._stretches: dict[int, _Stretch] = {}
         self._endings: dict[str, str] = {}
 
@@ -130,6 +131,8 @@ class Timeline:
     def _stretch(self, index: int) -> _Stretch:
         found = self._stretches.get(index)
         if found is None:
+            if len(self._stretches) == _KEPT:
+                del self._stretches[next(iter(self._stretches))]
             found = self._stretches[index] = self._work_out(index * _STRETCH, (index + 1) * _STRETCH)
         return found
 
@@ -244,7 +247,13 @@ def timeline(schedule: Schedule, calendars: Iterable[Calendar], zone_name: str) 
 
 @lru_cache(maxsize=8192)
 def _shared(schedule: Schedule, calendars: tuple[Calendar, ...], zone_name: str) -> Timeline:
-    return Timeline(schedule, calendars, zone(zone_name))
+    return Timeline(_local_days(schedule, calendars), zone(zone_name))
+
+
+@lru_cache(maxsize=1024)
+def _local_days(schedule: Schedule, calendars: tuple[Calendar, ...]) -> LocalDays:
+    """The dates of a schedule are the same in every zone."""
+    return LocalDays(schedule, calendars)
 
 
 def decide(

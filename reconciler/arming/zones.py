@@ -33,7 +33,7 @@ _STEP = 28 * 86400
 """A rule that repeats every year changes the clock twice, further apart than this."""
 
 _FURTHEST = 27 * 3600
-"""More than any offset from UTC plus any change of it short of a skipped date's."""
+"""More than any offset from UTC."""
 
 
 class OffsetChange(NamedTuple):

@@ -56,10 +56,6 @@ def shown(zone: ZoneInfo, minute: int) -> int:
     return (local - EPOCH) // dt.timedelta(minutes=1)
 
 
-def _time(text: str) -> int:
-    return int(text[:2]) * 60 + int(text[3:])
-
-
 class MinuteScan:
     """One schedule; ``calendars`` by id, with ``dates`` only."""
 
@@ -96,12 +92,12 @@ class MinuteScan:
 
     def _wanted(self, before: list[Any], own: list[Any], minute: int) -> int:
         best = (-1, 0)
+        clock = f"{minute // 60:02d}:{minute % 60:02d}"
         for rank, arm, disarm, mode in own:
-            overnight = _time(disarm) < _time(arm)
-            if _time(arm) <= minute and (overnight or minute < _time(disarm)):
+            if arm <= clock and (disarm < arm or clock < disarm):
                 best = max(best, (rank, MODES.index(mode)))
         for rank, arm, disarm, mode in before:
-            if _time(disarm) < _time(arm) and minute < _time(disarm):
+            if clock < disarm < arm:
                 best = max(best, (rank, MODES.index(mode)))
         return best[1]
 

@@ -69,6 +69,17 @@ NIGHTS = [window("18:00", "08:00", days="daily")]
             {"calendars": ["late"]},
             ["20 08:00 disarmed", "20 23:00 armed_night", "21 07:00 disarmed", "21 18:00 armed_away"],
         ),
+        # An exception stands above the calendar's night that reaches its date.
+        (
+            {
+                "calendars": ["late"],
+                "exceptions": [{"date": "2024-11-21", "windows": [window("00:00", "06:00", "stay")]}],
+            },
+            [
+                *("20 08:00 disarmed", "20 23:00 armed_night", "21 00:00 armed_stay"),
+                *("21 06:00 armed_night", "21 07:00 disarmed"),
+            ],
+        ),
         # Of two calendars the one listed first decides; an exception stands above both.
         ({"calendars": ["none", "closed"]}, ["20 08:00 disarmed", "21 18:00 armed_away"]),
         ({"calendars": ["closed", "none"]}, ["21 08:00 disarmed", "21 18:00 armed_away"]),
@@ -108,3 +119,10 @@ def test_reasons_name_the_rank_and_the_window() -> None:
     ]
     assert line.at(utc("2024-11-19"))[1] == "schedule s: outside its windows"
     assert line.at(utc("2024-11-21"))[1] == "schedule s: exception 2024-11-21, outside its windows"
+
+
+def test_of_windows_that_merge_the_one_that_began_first_is_the_reason() -> None:
+    fields = {"windows": [window("06:00", "12:00", days="wed"), window("05:00", "07:00", days="wed")]}
+    line = timeline_of(fields, {}, "UTC")
+    assert line.at(utc("2024-11-20 06:30"))[1] == "schedule s: window wed 05:00-07:00 away"
+    assert line.at(utc("2024-11-20 07:00"))[1] == "schedule s: window wed 06:00-12:00 away"
