@@ -48,9 +48,8 @@ def main() -> int:
                 print(fields, calendars)
                 return 1
             minutes += days * 1440
-        print(
-            f"{zone}: no difference, {len(dates)} dates near clock changes, {time.perf_counter() - began:.1f} s"
-        )
+        took = time.perf_counter() - began
+        print(f"{zone}: no difference, {len(dates)} dates near clock changes, {took:.1f} s", flush=True)
     print(f"{minutes:,} minutes in {min(options.zones, len(NASTY_ZONES))} zones: no difference")
     return 0
 

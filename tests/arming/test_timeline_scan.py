@@ -15,7 +15,7 @@ def test_the_timeline_agrees_with_a_scan_of_every_minute(zone: str) -> None:
     rng = random.Random(zone)
     for _ in range(2):
         first = dt.date(rng.randrange(2000, 2037), rng.choice((3, 9)), 1)
-        days = 90
+        days = 70
         fields, calendars = random_schedule(rng, moved_dates(zone, first, days), first, days)
         expected = MinuteScan(fields, calendars).states(zone, first, days)
         found = minute_states(timeline_of(fields, calendars, zone), first, days)
