@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attest": ("apply", "Record that a person did what only the portal can do."),
     "schedule": ("schedule", "Show when sites are armed and disarmed, and why."),
     "override": ("override", "Arm or disarm against the schedule, until a stated time."),
+    "enforce": ("enforce", "Arm and disarm sites on time, from cron or as a daemon."),
     "ledger": ("ledger", "Show what this project owns and did."),
     "schema": ("schema", "Print the JSON schemas for editors."),
     "sandbox": ("sandbox", "Run the CHeKT simulator."),

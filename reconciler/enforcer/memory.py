@@ -1,0 +1,87 @@
+"""What the enforcer remembers of one target: between two looks, two runs, and across a kill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import TypeAdapter
+
+from reconciler.arming.states import State
+from reconciler.chekt.arming import ArmingStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A command that was intended, on disk before it is sent, until its outcome is known.
+
+    ``due``: when the wanted state began. ``answered``: the server accepted it; without that it may
+    never have left, and is sent again under the same key. ``sends``: how often it left.
+    """
+
+    state: State
+    due: datetime
+    idempotency_key: str
+    intended_at: datetime
+    before: ArmingStatus
+    reason: str
+    schedule: str
+    revision: str
+    sent_at: datetime | None = None
+    answered: bool = False
+    sends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is known of a target. Times are aware, UTC; a period is named by the instant it began.
+
+    Ever: ``first_seen``; ``seen`` and ``seen_at``, the last look; ``ours``: the state it was last seen to
+    reach was brought by our command; ``counter_actions``: when people undid what we had commanded, the
+    last few; ``stopped``: why nothing is commanded any more, until a person resumes it; ``numbered``:
+    commands so far; ``pending``: the command whose outcome is not known yet.
+
+    Of the current trouble: ``outages``, looks and sends in a row that found no server, and since when;
+    ``troubled_since``, in a state not to command from.
+
+    Of the period ``period``: ``reached``: the wanted state was seen; ``by_hand``: since when a person's
+    change stands; ``attempts``: commands that came to nothing, the last at ``tried``, the next not before
+    ``retry_at``; ``trouble``: why; ``noted``: what was recorded last without a command.
+    """
+
+    first_seen: datetime | None = None
+    seen: ArmingStatus | None = None
+    seen_at: datetime | None = None
+    ours: bool = False
+    counter_actions: tuple[datetime, ...] = ()
+    stopped: str = ""
+    numbered: int = 0
+    pending: Pending | None = None
+
+    outages: int = 0
+    outage_since: datetime | None = None
+    troubled_since: datetime | None = None
+
+    period: datetime | None = None
+    reached: bool = False
+    by_hand: datetime | None = None
+    attempts: int = 0
+    tried: datetime | None = None
+    retry_at: datetime | None = None
+    trouble: str = ""
+    noted: str = ""
+
+
+UNSEEN = Memory()
+
+_ADAPTER = TypeAdapter(Memory)
+
+
+def to_json(memory: Memory) -> str:
+    """``memory`` as JSON text; what is at its default is left out."""
+    return _ADAPTER.dump_json(memory, exclude_defaults=True).decode()
+
+
+def from_json(text: str) -> Memory:
+    """The memory that ``to_json`` wrote. Raises ValueError for any other text."""
+    return _ADAPTER.validate_json(text)

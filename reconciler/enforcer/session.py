@@ -1,0 +1,93 @@
+"""One project's enforcement, opened: the targets under watch, the way to them, and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reconciler.account import Account, Runtime, ledger_path, open_account
+from reconciler.arming.project import Target, targets
+from reconciler.enforcer.journal import LedgerJournal
+from reconciler.enforcer.pace import Pace
+from reconciler.enforcer.sites import Sites
+from reconciler.enforcer.surface import DealerSurface
+from reconciler.enforcer.watch import Watch
+from reconciler.errors import UnsupportedError
+from reconciler.ledger import EnvironmentLock
+from reconciler.manifests import Project
+from reconciler.model import Address
+from reconciler.planning.scope import Scope
+
+_READING_SHARE = 0.25
+"""Share of the request budget that reviews may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a loop needs to enforce ``account.project``."""
+
+    account: Account
+    watch: Watch
+    port: DealerSurface
+    journal: LedgerJournal
+
+
+def check_model(project: Project) -> None:
+    """Raises UnsupportedError where the partner, not CHeKT, owns arming (chekt-api/README.md section 7)."""
+    if project.arming_model != "chekt_triggered":
+        raise UnsupportedError(
+            "this project is partner_triggered: the partner's own system decides when sites are armed, and "
+            "CHeKT forbids mixing both models",
+            hint="Arm from the partner's system, or set arming_model: chekt_triggered to arm by schedules.",
+        )
+
+
+def enforcement_lock(project: Project, runtime: Runtime, command: str) -> EnvironmentLock:
+    """The right to arm and disarm in the environment; apply has a lock of its own and may run meanwhile."""
+    name = f"enforce:{project.environment.name}"
+    return EnvironmentLock(ledger_path(project).parent, name, command=command, now=runtime.clock())
+
+
+@contextmanager
+def open_session(project: Project, runtime: Runtime, scope: Scope) -> Iterator[Session]:
+    """Everything to enforce ``project`` inside ``scope``; the enforcement lock must be held.
+
+    Raises UnsupportedError for a partner-triggered project, AuthError without dealer keys, LedgerError,
+    ManifestError.
+    """
+    check_model(project)
+    with open_account(project, runtime, "dealer") as account:
+        sites = Sites(project, account.ledger.owned(), account.client)
+        journal = LedgerJournal(account.ledger)
+        found = targets_of(project, scope)
+        watch = Watch(found, journal.recall(), runtime.clock(), review_pace(account, found))
+        with DealerSurface(account.client, sites, runtime.clock, workers=_workers(project)) as port:
+            yield Session(account, watch, port, journal)
+
+
+def targets_of(project: Project, scope: Scope) -> list[Target]:
+    """The targets of ``project`` inside ``scope``. Raises ManifestError."""
+    found = targets(project.resources, project.attachments)
+    return [target for target in found if scope.covers(Address.parse(target.address))]
+
+
+def review_pace(account: Account, found: list[Target]) -> Pace:
+    """Reviews as often as usual, or as a quarter of the request budget of the largest dealer allows."""
+    parents = {str(resource.address): resource.parent for resource in account.project.resources}
+    of_dealer: dict[Address | None, int] = {}
+    for target in found:
+        dealer = parents.get(target.address)
+        of_dealer[dealer] = of_dealer.get(dealer, 0) + 1
+    minutes = max(of_dealer.values(), default=0) / (account.rate_per_minute * _READING_SHARE)
+    usual, least = Pace(), timedelta(minutes=minutes)
+    assert usual.review is not None
+    # A fleet that can be read within a minute is read by every run of a one-minute cron.
+    recent = least if least > timedelta(seconds=50) else timedelta()
+    return Pace(max(usual.review, least), max(usual.watched, least), recent)
+
+
+def _workers(project: Project) -> int:
+    """The simulator in this process answers one request at a time anyway."""
+    return 1 if project.environment.is_embedded else 16

@@ -1,0 +1,64 @@
+"""Where each target is in the account: the remote ids of its dealer and site."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from reconciler.chekt.client import Client
+from reconciler.errors import RemoteError
+from reconciler.manifests import Project
+from reconciler.model import Address, Owned
+
+
+class Place(NamedTuple):
+    """Remote ids of a site and its dealer."""
+
+    dealer_id: str
+    site_id: str
+
+
+class Sites:
+    """The places of a project's sites: as the manifest or the ledger names them, else as listed.
+
+    A dealer's sites are listed at most once a run, where the ledger does not know one of them: by
+    ``account_reference_id``, which is our external id (DESIGN section 5). Thread-safe.
+    """
+
+    def __init__(self, project: Project, owned: Mapping[Address, Owned], client: Client) -> None:
+        self._resources = {str(resource.address): resource for resource in project.resources}
+        self._owned = owned
+        self._client = client
+        self._listed: dict[str, Mapping[str | None, str]] = {}
+        self._lock = threading.Lock()
+
+    def place(self, address: str) -> Place:
+        """Where the site ``address`` is. Raises RemoteError where the account has no such site."""
+        site = self._resources[address]
+        dealer = None if site.parent is None else self._resources.get(str(site.parent))
+        if dealer is None or dealer.remote_id is None:
+            raise RemoteError(
+                f"{address} has no dealer", hint="Write `dealer:` in the site.", address=site.address
+            )
+        known = site.remote_id
+        if known is None and site.address in self._owned:
+            known = self._owned[site.address].remote_id
+        if known is None:
+            known = self._sites_of(dealer.remote_id).get(site.external_id)
+        if known is None:
+            raise RemoteError(
+                f"{address} is not in the account", hint="Run `reconciler apply` first.", address=site.address
+            )
+        return Place(dealer.remote_id, known)
+
+    def _sites_of(self, dealer_id: str) -> Mapping[str | None, str]:
+        """Remote id by external id; one that several sites share is left out."""
+        with self._lock:
+            if dealer_id not in self._listed:
+                sites = self._client.list("site", (dealer_id,))
+                names = [site.external_id for site in sites]
+                self._listed[dealer_id] = {
+                    site.external_id: site.remote_id for site in sites if names.count(site.external_id) == 1
+                }
+            return self._listed[dealer_id]

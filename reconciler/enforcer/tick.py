@@ -1,0 +1,187 @@
+"""One round of the enforcer: look, judge, command, remember, and say when to look again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.arming.project import Target, TargetKey
+from reconciler.enforcer import confirm, record
+from reconciler.enforcer.memory import Memory, Pending
+from reconciler.enforcer.port import ArmingPort, Journal, Observation, Order, Reply
+from reconciler.enforcer.rules import Verdict, judge, learn
+from reconciler.enforcer.states import loosens
+from reconciler.enforcer.wanted import Wanted
+from reconciler.enforcer.watch import Watch
+from reconciler.ledger import CommandRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One target in one round: what was wanted, seen and decided; ``reply`` where it was commanded."""
+
+    target: Target
+    wanted: Wanted
+    seen: Observation
+    verdict: Verdict
+    memory: Memory
+    reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one round did. ``next_at``: when the next one has something to do, None: never."""
+
+    sights: tuple[Sight, ...]
+    records: tuple[CommandRecord, ...]
+    next_at: datetime | None
+
+
+def tick(watch: Watch, now: datetime, port: ArmingPort, journal: Journal, *, send: bool = True) -> Tick:
+    """One round at ``now`` (aware): the most urgent of the targets that are due for a look.
+
+    Intents are on disk before a command leaves. With ``send`` False nothing is sent and nothing kept.
+    Returns at once with ``next_at`` where nothing is due.
+    """
+    watch.hear_overrides(journal.overrides(now))
+    due = watch.due(now)
+    if not due:
+        return Tick((), (), watch.next_at())
+    sights, records = _look(watch, due, now, port)
+    if send:
+        sights = _intend(sights, port.now())
+        journal.save(_changed(watch, sights), records)
+        watch.remember(sights)
+        sights, ends = _send(sights, port)
+        if ends or any(sight.reply is not None for sight in sights):
+            journal.save(_changed(watch, sights), ends)
+        records += ends
+    watch.remember(sights)
+    for sight in sights:
+        watch.plan_look(sight, port.now())
+    return Tick(tuple(sights), tuple(records), watch.next_at())
+
+
+def _look(
+    watch: Watch, targets: Sequence[Target], now: datetime, port: ArmingPort
+) -> tuple[list[Sight], list[CommandRecord]]:
+    """Read ``targets``, settle what was pending and judge. A look taken just ahead is used for arming."""
+    ahead = {target.key: seen for target in targets if (seen := watch.ahead(target, now)) is not None}
+    unread = [target for target in targets if target.key not in ahead]
+    looks = dict(zip([target.key for target in unread], port.observe(unread), strict=True)) if unread else {}
+    sights, records = [], []
+    for target in targets:
+        seen = ahead.get(target.key) or looks[target.key]
+        sight, row = _judged(watch, target, seen, max(now, seen.at))
+        sights.append(sight)
+        records += row
+    return sights, records
+
+
+def _judged(
+    watch: Watch, target: Target, seen: Observation, now: datetime
+) -> tuple[Sight, list[CommandRecord]]:
+    wanted = watch.wanted(target, now)
+    memory = watch.memory(target.key)
+    records = []
+    result = confirm.read_back(memory, seen, wanted)
+    if result is not None:
+        assert memory.pending is not None
+        trouble = _trouble(memory, seen)
+        records.append(record.of_command(target, memory.pending, result, seen.status, _note(result, trouble)))
+        memory = confirm.settle(memory, result, trouble, now)
+    memory = learn(memory, seen, wanted)
+    verdict = judge(wanted, target.schedule.manual_change, seen, memory, now)
+    if verdict.kind in ("respected", "doubt") and memory.noted != verdict.code:
+        records.append(record.of_verdict(target, wanted, seen, verdict, now))
+        memory = replace(memory, noted=verdict.code)
+    return Sight(target, wanted, seen, verdict, memory), records
+
+
+def _trouble(memory: Memory, seen: Observation) -> str:
+    """Why a command came to nothing, as far as anybody knows."""
+    if seen.open_zones:
+        return f"open: {', '.join(seen.open_zones)}"
+    return memory.trouble or f"the state still reads {seen.said or seen.status}"
+
+
+def _note(result: confirm.Result, trouble: str) -> str:
+    return "" if result == "confirmed" else trouble
+
+
+def _intend(sights: Sequence[Sight], now: datetime) -> list[Sight]:
+    """The sights with the command that follows as the memory's pending one."""
+    return [_with_intent(sight, now) if sight.verdict.kind == "command" else sight for sight in sights]
+
+
+def _with_intent(sight: Sight, now: datetime) -> Sight:
+    memory = sight.memory
+    if memory.pending is not None:
+        again = replace(memory.pending, sends=memory.pending.sends + 1)
+        return replace(sight, memory=replace(memory, pending=again))
+    target, number = sight.target, memory.numbered + 1
+    pending = Pending(
+        state=sight.wanted.state,
+        due=sight.wanted.due,
+        idempotency_key=_key(target, sight.wanted, number, now),
+        intended_at=now,
+        before=sight.seen.status,
+        reason=sight.wanted.reason,
+        schedule=target.schedule.id,
+        revision=target.revision,
+        sends=1,
+    )
+    return replace(sight, memory=replace(memory, pending=pending, numbered=number))
+
+
+def _key(target: Target, wanted: Wanted, number: int, now: datetime) -> str:
+    """The key of one intent, 64 hex digits. The instant keeps a new ledger from repeating an old key."""
+    text = "\n".join((target.address, str(target.partition), str(wanted.state), str(number), now.isoformat()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _send(sights: Sequence[Sight], port: ArmingPort) -> tuple[list[Sight], list[CommandRecord]]:
+    """Send the commands of ``sights``, the most urgent first, and take in the replies."""
+    chosen = [index for index, sight in enumerate(sights) if sight.verdict.kind == "command"]
+    replies = port.command([_order(sights[index]) for index in chosen]) if chosen else ()
+    after, records = list(sights), []
+    for index, reply in zip(chosen, replies, strict=True):
+        sight = sights[index]
+        memory = sight.memory
+        assert memory.pending is not None
+        if reply.outcome == "refused":
+            pending = replace(memory.pending, sent_at=reply.sent_at)
+            records.append(record.of_command(sight.target, pending, "refused", None, reply.message))
+            trouble = (
+                f"{reply.message} (open: {', '.join(sight.seen.open_zones)})"
+                if sight.seen.open_zones
+                else reply.message
+            )
+            memory = confirm.settle(memory, "refused", trouble, reply.sent_at)
+        else:
+            memory = confirm.hear(memory, reply)
+        after[index] = replace(sight, memory=memory, reply=reply)
+    return after, records
+
+
+def _order(sight: Sight) -> Order:
+    pending = sight.memory.pending
+    assert pending is not None
+    return Order(
+        sight.target,
+        pending.state,
+        f"reconciler:{pending.schedule}@{pending.revision}",
+        pending.idempotency_key,
+        sight.wanted.until if loosens(sight.seen.status, pending.state) else None,
+    )
+
+
+def _changed(watch: Watch, sights: Sequence[Sight]) -> Mapping[TargetKey, Memory]:
+    """The memories worth writing: a look that changes nothing is written every few minutes only."""
+    return {
+        sight.target.key: sight.memory
+        for sight in sights
+        if watch.worth_keeping(sight.target.key, sight.memory)
+    }
