@@ -7,6 +7,7 @@ in this process; its data lies in ``.reconciler/sandbox.db`` of the project.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -35,15 +36,27 @@ EMBEDDED_RATE = chekt.Rate(per_minute=6_000_000, burst=100_000)
 
 DATA = ".reconciler"
 
+NOTICEABLE = 1.0
+"""Seconds of waiting that a person is told of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a run takes from outside: environment variables, redactor, clock, and where debug lines go."""
+    """What a run takes from outside: environment variables, redactor, clock.
+
+    ``debug`` receives a line a request, ``notice`` what a waiting person should know.
+    """
 
     env: Mapping[str, str]
     redactor: Redactor
     clock: Callable[[], datetime]
     debug: Callable[[str], None] | None = None
+    notice: Callable[[str], None] | None = None
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Tell that a request is tried again, where the wait is long enough to wonder."""
+        if self.notice is not None and seconds >= NOTICEABLE:
+            self.notice(f"{why}; trying again in {seconds:.0f} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +128,21 @@ def open_account(project: Project, runtime: Runtime, surface: Surface | None = N
         served = surfaces(chosen, sandbox=environment.is_sandbox, corrections=corrections)
     except ValueError as exc:
         raise ConfigError(str(exc), hint="Correct `endpoints` in reconciler.yaml.") from exc
+    closing = threading.Event()
     with ExitStack() as stack:
         transport = stack.enter_context(_simulator(project, runtime)) if environment.is_embedded else None
         connection = _connection(project, runtime, chosen)
         client = stack.enter_context(
-            chekt.connect(connection, served, redactor=runtime.redactor, transport=transport)
+            chekt.connect(
+                connection,
+                served,
+                redactor=runtime.redactor,
+                transport=transport,
+                sleep=closing.wait,
+                on_wait=runtime.waiting,
+            )
         )
+        stack.callback(closing.set)  # before the client closes: wake whoever waits to try again
         ledger = stack.enter_context(open_ledger(project))
         yield Account(project, served, client, ledger, runtime)
 

@@ -39,7 +39,7 @@ class Accounts:
         redactor: Redactor,
         *,
         clock: Callable[[], float],
-        sleep: Callable[[float], None],
+        sleep: Callable[[float], object],
     ) -> None:
         for secret in secrets_of(connection.credentials):
             redactor.add(secret)

@@ -141,7 +141,7 @@ class Budget:
         store: Store,
         *,
         clock: Callable[[], float],
-        sleep: Callable[[float], None],
+        sleep: Callable[[float], object],
         ceiling: bool = False,
     ) -> None:
         self._rate = rate

@@ -36,13 +36,17 @@ _UNSENDABLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a client takes from its surroundings. ``clock``: Unix seconds; ``jitter``: in [0, 1)."""
+    """What a client takes from its surroundings. ``clock``: Unix seconds; ``jitter``: in [0, 1).
+
+    ``on_wait`` hears why a request is tried again, and in how many seconds.
+    """
 
     redactor: Redactor
     clock: Callable[[], float]
-    sleep: Callable[[float], None]
+    sleep: Callable[[float], object]
     jitter: Callable[[], float]
     on_request: Callable[[str, str], None] | None = None
+    on_wait: Callable[[str, float], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,8 @@ class Transport:
             if call.once or attempt == RETRIES or wait > _LONGEST_WAIT:
                 raise outcome.error
             self._log(call, f"{outcome.error.message}; again in {wait:.1f} s")
+            if self._runtime.on_wait is not None:
+                self._runtime.on_wait(outcome.error.message, wait)
             self._runtime.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 

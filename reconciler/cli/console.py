@@ -40,7 +40,11 @@ class Console:
         from reconciler.account import Runtime  # noqa: PLC0415
 
         return Runtime(
-            os.environ, self.redactor, lambda: datetime.now(tz=UTC), self.note if self.debug else None
+            os.environ,
+            self.redactor,
+            lambda: datetime.now(tz=UTC),
+            debug=self.note if self.debug else None,
+            notice=None if self.json else self.note,
         )
 
     def progress(self) -> Progress:

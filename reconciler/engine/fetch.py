@@ -81,8 +81,9 @@ class Reading:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # After a failure or Ctrl-C nobody wants the answers that are still under way.
+        self._pool.shutdown(wait=kind is None, cancel_futures=True)
 
     def dealers(self, addresses: Iterable[Address]) -> None:
         """Read the objects that are read one by one, by the remote id their manifest names."""

@@ -38,6 +38,16 @@ def referenced_kinds() -> frozenset[str]:
 
 
 @cache
+def referring_kinds(kind: str) -> frozenset[str]:
+    """The kinds whose objects name an object of ``kind`` in the account."""
+    return frozenset(
+        other.name
+        for other in REGISTRY.values()
+        if any(reference.kind == kind and reference.by_remote_id for reference in other.references)
+    )
+
+
+@cache
 def _sent_kinds(kind: str) -> frozenset[str]:
     """The kinds that ``kind`` names in fields it sends; a schedule named by a local field is not one."""
     found = REGISTRY[kind]

@@ -137,9 +137,17 @@ def _protected(changes: Sequence[Change], around: Circumstances) -> Iterator[Pro
         yield Problem(
             f"{change.address} would be {verb}, {what}",
             source=change.source,
-            hint=f"Declare {guard} without lifecycle.protect and apply that first.",
+            hint=_way_out(guard, change.address, around),
             address=change.address,
         )
+
+
+def _way_out(guard: Address, address: Address, around: Circumstances) -> str:
+    """How to lift the protection of ``guard`` on purpose: by an apply of its own, before the delete's."""
+    resource = around.desired.get(guard)
+    if resource is None or resource.lifecycle.protect:
+        return f"Declare {guard} without lifecycle.protect and apply that first."
+    return f"Apply once with --exclude '{address}', which lifts the protection, and then again."
 
 
 def is_protected(address: Address, around: Circumstances) -> bool:

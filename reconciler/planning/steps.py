@@ -9,8 +9,9 @@
     update of a referrer   before   delete of the target it referred to
     object                 before   its part (a site, then its arming settings)
     delete                 before   create or update beside it, where both may claim one zone or MAC
+    delete of a referrer   before   delete of what it may have referred to
 
-All but the last are dependencies: if one fails, what waits for it is skipped. The last is an order only.
+All but the last two are dependencies: if one fails, what waits for it is skipped. Those are an order only.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import NamedTuple
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Action, Address, Change, Operation, Plan, Resource
-from reconciler.planning.order import foundations, referenced_kinds, sequence, targets_before
+from reconciler.planning.order import foundations, referenced_kinds, referring_kinds, sequence, targets_before
 from reconciler.planning.scope import parent_of
 
 _NOTHING: frozenset[StepKey] = frozenset()
@@ -150,6 +151,7 @@ class _Waits:
         self._creates = {step.address: step.key for step in bare if step.operation == "create"}
         self._child_deletes: dict[Address, list[StepKey]] = defaultdict(list)
         self._beside: dict[tuple[str, Address | None], frozenset[StepKey]] = {}
+        self._deletes: Mapping[tuple[str, Address | None], Sequence[StepKey]] = {}
         self._referrers: dict[Address, list[StepKey]] = defaultdict(list)
         self._index(plan, bare)
 
@@ -164,6 +166,7 @@ class _Waits:
                 continue
             for target in targets_before(plan.changes[step.change]):
                 self._referrers[target].append(step.key)
+        self._deletes = beside
         self._beside = {
             where: frozenset(keys) for where, keys in beside.items() if where[0] not in referenced_kinds()
         }
@@ -196,14 +199,24 @@ class _Waits:
         return frozenset(before) if before else _NOTHING
 
     def after(self, step: Step) -> frozenset[StepKey]:
-        """The deletes beside ``step`` that may free a value it claims."""
-        if step.operation == "delete" or step.part is not None:
+        """The deletes beside ``step`` that may free a value it claims, or an object it is named by."""
+        if step.operation == "delete":
+            return self._deleted_referrers(step.address)
+        if step.part is not None:
             return _NOTHING
         return (
             self._beside.get((step.address.kind, parent_of(step.address)), _NOTHING)
             if self._beside
             else _NOTHING
         )
+
+    def _deleted_referrers(self, address: Address) -> frozenset[StepKey]:
+        """The deletes of what may refer to ``address``: nobody knows any more which of them did."""
+        kinds = referring_kinds(address.kind)
+        if not kinds:
+            return _NOTHING
+        parent = parent_of(address)
+        return frozenset().union(*(self._deletes.get((kind, parent), ()) for kind in kinds))
 
     def _present(self, key: StepKey) -> Iterable[StepKey]:
         return (key,) if key in self._keys else ()

@@ -151,7 +151,9 @@ class Collection:
         if row.deleted_at is not None:
             raise not_found(self.kind.title.lower())
         path = f"{row.scope}/{row.id}" if row.scope else str(row.id)
-        children = [each for each in call.store.below(path) if each.kind in REGISTRY]
+        # Ids of different kinds may be equal, so the path alone does not tell whose children these are.
+        under = {kind.name for kind in REGISTRY.values() if kind.parent == self.kind.name}
+        children = [each for each in call.store.below(path) if each.kind in under]
         referring = list(self._referring(call, row))
         if (children or referring) and call.switches.dependents == "refuse":
             first = (children or [each for each, _ in referring])[0]

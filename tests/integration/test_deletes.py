@@ -160,3 +160,17 @@ def test_destroy_removes_what_is_owned_and_nothing_else(
     assert isinstance(counts, dict)
     assert counts.get("site", 0) == counts.get("device", 0) == counts.get("contact", 0) == 0
     assert counts["dealer"] == 1
+
+
+def test_destroy_takes_down_a_whole_account_in_one_run(
+    cli: Cli, served: Served, example: Callable[[str], Path]
+) -> None:
+    directory = example("quickstart")
+    sites = directory / "sites.yaml"
+    sites.write_text(sites.read_text(encoding="utf-8").replace("protect: true", "protect: false"), "utf-8")
+    assert cli("apply", directory, "--yes").code == 0
+    destroyed = cli("destroy", directory, "--yes", "--allow-deletes", 14)
+    assert destroyed.code == 0, destroyed.err
+    counts = served.sandbox.state()["counts"]
+    assert isinstance(counts, dict)
+    assert {kind for kind, count in counts.items() if count} == {"dealer"}

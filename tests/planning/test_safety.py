@@ -203,3 +203,13 @@ class TestReferencedStations:
         world.declare(resource("monitoring_station:acme/central", external_id="new"))
         (message,) = messages(world, Scope(("monitoring_station:**",)))
         assert message.endswith("would be replaced, but site:acme/hq still refers to it")
+
+
+def test_a_lifted_protection_takes_an_apply_of_its_own_and_the_way_is_named() -> None:
+    site, door = resource("site:acme/hq"), resource("device:acme/hq/door")
+    world = World().converged(ACME, site, door)
+    world.owned[site.address] = replace(world.owned[site.address], protect=True)
+    del world.desired[door.address]
+    with pytest.raises(UnsafePlanError) as caught:
+        world.plan()
+    assert "--exclude 'device:acme/hq/door'" in caught.value.hint

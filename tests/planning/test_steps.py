@@ -130,3 +130,14 @@ def test_every_step_names_its_change() -> None:
     plan = world.plan()
     for step in steps(plan, list(world.desired.values()), world.surfaces):
         assert plan.changes[step.change].address == step.address
+
+
+def test_a_station_is_deleted_after_every_site_that_may_have_named_it() -> None:
+    station, site = resource("monitoring_station:acme/central"), resource("site:acme/hq")
+    world = World().converged(ACME, station, site)
+    for gone in (station, site):
+        del world.desired[gone.address]
+    found = made(world)
+    delete = found[key("monitoring_station:acme/central", "delete")]
+    assert delete.after == {key("site:acme/hq", "delete")}
+    assert delete.depends_on == frozenset()
