@@ -132,7 +132,7 @@ class Timeline:
         found = self._stretches.get(index)
         if found is None:
             if len(self._stretches) == _KEPT:
-                del self._stretches[next(iter(self._stretches))]
+                self._stretches.pop(next(iter(self._stretches)), None)
             found = self._stretches[index] = self._work_out(index * _STRETCH, (index + 1) * _STRETCH)
         return found
 
