@@ -52,11 +52,6 @@ class Fleet:
         index = self._index.get(key)
         return None if index is None else self.timelines[self._group[index]]
 
-    def lines(self) -> dict[TargetKey, tuple[Target, Timeline]]:
-        """Every target with its timeline."""
-        pairs = zip(self.targets, self._group, strict=True)
-        return {target.key: (target, self.timelines[group]) for target, group in pairs}
-
     def holding(self, instant: dt.datetime, overrides: Overrides = NO_OVERRIDES) -> list[tuple[State, str]]:
         """State and reason of every target at ``instant`` (aware)."""
         of_group = [line.at(instant) for line in self.timelines]

@@ -10,7 +10,6 @@ import pytest
 import vobject
 from comparison import utc, window
 
-from reconciler.arming.difference import differences
 from reconciler.arming.fleet import Fleet
 from reconciler.arming.ical import armed_spans, calendar_text
 from reconciler.arming.project import TargetKey, targets
@@ -199,46 +198,3 @@ def test_special_characters_are_escaped() -> None:
     (event, *_) = icalendar.Calendar.from_ical(text).walk("VEVENT")
     assert "a\\, b\\; c" in text
     assert str(event["SUMMARY"]) == "site:acme/a, b; c armed_night"
-
-
-@pytest.mark.parametrize(
-    ("windows", "expected"),
-    [
-        ([window("22:00", "06:00", "night", "daily")], []),
-        ([window("22:30", "06:00", "night", "daily")], ["moved 22:00 22:30", "moved 22:00 22:30"]),
-        (
-            [window("22:00", "06:00", "night", "mon")],
-            ["dropped 22:00 -", "dropped 06:00 -"],
-        ),
-        (
-            [window("22:00", "06:00", "night", "daily"), window("12:00", "13:00", "stay", "tue")],
-            ["added - 12:00", "added - 13:00"],
-        ),
-        (
-            [window("22:00", "06:00", "away", "mon"), window("22:00", "06:00", "night", "tue")],
-            ["dropped 22:00 -", "added - 22:00", "dropped 06:00 -", "added - 06:00"],
-        ),
-    ],
-)
-def test_a_diff_lists_what_is_added_dropped_or_moved(windows: list[Any], expected: list[str]) -> None:
-    def of(schedule: list[Any]) -> Fleet:
-        same = resource("schedule:same", timezone="UTC", windows=[window("01:00", "02:00", days="daily")])
-        moved = resource("schedule:moved", timezone="UTC", windows=schedule)
-        sites = [site("a", schedule="moved"), site("b", schedule="same")]
-        return Fleet(targets([same, moved, *sites], {}))
-
-    before = of([window("22:00", "06:00", "night", "daily")])
-    # From Monday noon to Wednesday noon.
-    found = differences(before, of(windows), utc("2024-11-18 12:00"), utc("2024-11-20 12:00"))
-    times = [tuple(f"{one.at:%H:%M}" if one else "-" for one in (d.before, d.after)) for d in found]
-    assert [f"{one.kind} {old} {new}" for one, (old, new) in zip(found, times, strict=True)] == expected
-    assert {one.target.address for one in found} <= {"site:acme/a"}
-
-
-def test_a_diff_lists_all_transitions_of_a_target_that_comes_or_goes() -> None:
-    one = Fleet(targets(project(site("a", schedule="always")), TEXTS))
-    none = Fleet([])
-    start, end = utc("2024-11-18"), utc("2024-11-20")
-    assert [found.kind for found in differences(none, one, start, end)] == ["added"] * 4
-    assert [found.kind for found in differences(one, none, start, end)] == ["dropped"] * 4
-    assert differences(one, one, start, end) == []
