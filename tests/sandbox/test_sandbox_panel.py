@@ -96,7 +96,10 @@ def test_an_open_zone_refuses_the_command_and_is_named(
     assert status() == "disarmed"
     forced = {"user": "ops", "bypass_zones": [2]}
     assert dealer.post("/sites/1/arming/actions/arm", json=forced).status_code == 200
-    dealer.put(f"{SIM}/sites/1/zones/002", json={"status": "closed"})
+    assert arm(dealer).status_code == 409
+    dealer.put(f"{SIM}/sites/1/zones/002", json={"bypassed": True})
+    assert arm(dealer).status_code == 200
+    dealer.put(f"{SIM}/sites/1/zones/002", json={"bypassed": False, "status": "closed"})
     assert arm(dealer).status_code == 200
 
 

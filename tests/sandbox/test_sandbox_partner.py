@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 Switch = Callable[..., None]
+SURROGATE = b'{"external_site_id": "a", "name": "\\ud800", "timezone": "UTC"}'
 DEALER = "https://api.example.com/partner/v1/dealers/12345"
 SITE = {"external_site_id": "branch", "name": "Branch", "timezone": "America/New_York"}
 
@@ -67,12 +68,18 @@ def test_a_wrong_site_is_refused_by_field(partner: httpx.Client, body: Any, fiel
     assert partner.get("/sites").json() == []
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[1]", b'"text"', b'{"name": NaN}', b"\xff", b'{"name": "\\ud800"}']
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"text"', b'{"name": NaN}', b"\xff", SURROGATE])
 def test_a_body_that_is_no_json_object_is_refused(partner: httpx.Client, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     assert partner.post("/sites", content=body, headers=headers).status_code == 400
+
+
+def test_a_read_only_field_is_told_from_an_unknown_one(partner: httpx.Client) -> None:
+    codes = [
+        partner.post("/sites", json={**SITE, name: 1}).json()["error"]["code"]
+        for name in ("site_id", "nickname")
+    ]
+    assert codes == ["read_only", "unknown_field"]
 
 
 @pytest.mark.parametrize("wrong", ["x", "-1", "1.0", "0x1", "٣", "9" * 30, "%00"])
