@@ -34,6 +34,9 @@ EMBEDDED_URL = "http://sandbox.localhost"
 EMBEDDED_RATE = chekt.Rate(per_minute=6_000_000, burst=100_000)
 """The simulator in process has nobody to be considerate of."""
 
+SIMULATOR = "the simulator"
+"""The account of every sandbox, in process or on a port: nothing real depends on which it is."""
+
 DATA = ".reconciler"
 
 NOTICEABLE = 1.0
@@ -144,6 +147,7 @@ def open_account(project: Project, runtime: Runtime, surface: Surface | None = N
         )
         stack.callback(closing.set)  # before the client closes: wake whoever waits to try again
         ledger = stack.enter_context(open_ledger(project))
+        ledger.bind(SIMULATOR if environment.is_sandbox else connection.base_url)
         yield Account(project, served, client, ledger, runtime)
 
 

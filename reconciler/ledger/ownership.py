@@ -20,6 +20,27 @@ class Ownership:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def bind(self, account: str) -> None:
+        """Say which account this environment's rows are about, by the origin of its API.
+
+        Remote ids are numbers that mean another building in another account, so rows of one must never
+        be read as another's. Raises LedgerError when something is owned in a different account.
+        """
+        with self._database.transaction():
+            environment = self._database.environment
+            known = self._database.rows("SELECT account FROM accounts WHERE environment = ?", (environment,))
+            before = known[0]["account"] if known else account
+            if before != account and self.owned():
+                raise LedgerError(
+                    f"the ledger of environment {environment} is about {before}, not {account}",
+                    hint="Use another --env for another account, or name another `ledger` file.",
+                )
+            self._database.change(
+                "INSERT INTO accounts (environment, account) VALUES (?, ?)"
+                " ON CONFLICT (environment) DO UPDATE SET account = excluded.account",
+                (environment, account),
+            )
+
     def owned(self) -> dict[Address, Owned]:
         """Everything owned in this environment, by address, in order."""
         rows = self._database.rows("SELECT * FROM owned WHERE environment = ?", (self._database.environment,))

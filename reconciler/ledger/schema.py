@@ -15,6 +15,11 @@ CREATE TABLE keys (
     value BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE accounts (
+    environment TEXT PRIMARY KEY,
+    account     TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE owned (
     environment TEXT NOT NULL,
     address     TEXT NOT NULL,

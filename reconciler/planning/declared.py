@@ -96,7 +96,9 @@ class Declared:
         if attested is None:
             fields = written(kind, resource)
         else:
-            fields = diff(kind, resource, LiveObject(kind.name, "", None, attested), row=None)
+            told = LiveObject(kind.name, "", None, attested)
+            digests = self._digests.get(resource.address, NO_DIGESTS)
+            fields = diff(kind, resource, told, row=row, secret_digests=digests)
         pending = self._pending(resource, fields)
         if pending or (attested is None and not kind.adopted):
             attest = f"Then run: reconciler attest {resource.address}"

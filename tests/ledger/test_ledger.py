@@ -257,3 +257,15 @@ def test_a_read_only_place_is_refused_with_the_way_out(
     with pytest.raises(LedgerError, match="cannot be opened for writing") as caught:
         Ledger.open(closed_directory / name, "dev")
     assert "Let this user write" in caught.value.hint
+
+
+def test_rows_of_one_account_are_never_read_as_another_ones(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db", "production") as ledger:
+        ledger.bind("https://api.one.example")
+        ledger.bind("https://api.two.example")  # nothing is owned yet
+        ledger.record(Owned(Address("site", ("acme", "hq")), "1", "hq"))
+        with pytest.raises(LedgerError, match=r"about https://api\.two\.example"):
+            ledger.bind("https://api.one.example")
+        ledger.bind("https://api.two.example")
+    with Ledger.open(tmp_path / "ledger.db", "dev") as other:
+        other.bind("https://api.one.example")
