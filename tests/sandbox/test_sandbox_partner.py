@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 Switch = Callable[..., None]
-SURROGATE = b'{"external_site_id": "a", "name": "\\ud800", "timezone": "UTC"}'
+SURROGATE = b'{"external_site_id": "\\ud800", "name": "A", "timezone": "UTC"}'
 DEALER = "https://api.example.com/partner/v1/dealers/12345"
 SITE = {"external_site_id": "branch", "name": "Branch", "timezone": "America/New_York"}
 
@@ -309,6 +309,10 @@ def test_a_verification_takes_one_strict_answer(partner: httpx.Client, site: dic
         refused = partner.patch(path, json={**answer, name: wrong})
         assert (refused.status_code, refused.json()["error"]["field"]) == (400, name)
     assert partner.patch("/sites/1/alarm-verifications/9", json=answer).status_code == 404
+    partner.post("/sites", json=SITE)
+    elsewhere = {"external_contact_id": "jane", "first_name": "Jane", "last_name": "Roe"}
+    contact_id = partner.post("/sites/2/contacts", json=elsewhere).json()["contact_id"]
+    assert partner.patch(path, json={**answer, "contact_id": contact_id}).status_code == 400
 
 
 def test_a_trace_id_is_a_uuid(partner: httpx.Client) -> None:
