@@ -8,11 +8,19 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from reconciler.kinds.schedule import Duration
-from reconciler.kinds.values import Identifier, Text
+from reconciler.kinds.values import Identifier, Text, Url
 from reconciler.manifests import secrets
 from reconciler.model import Grade, SecretRef, Surface
 
@@ -137,6 +145,44 @@ class DealerSettings(SettingsModel):
     api_key: Annotated[Secret, Field(description="The dealer's API key, as a reference.")]
 
 
+def _alert_url(value: object) -> object:
+    if isinstance(value, str) and value.startswith("http://") and not is_loopback(value):
+        raise PydanticCustomError("alert_url", "plain http is refused except on this machine; write https://")
+    return _secret(value) if isinstance(value, Mapping) else value
+
+
+class AlertWebhook(SettingsModel):
+    """A host that is sent every alert as JSON."""
+
+    url: Annotated[
+        Url | Secret,
+        BeforeValidator(_alert_url),
+        Field(description="Where alerts are posted; as a reference where the URL itself is a secret."),
+    ]
+    secret: Annotated[
+        Secret | None,
+        Field(description="Signs every alert: X-Reconciler-Signature is sha256= and the body's HMAC in hex."),
+    ] = None
+
+
+class AlertSettings(SettingsModel):
+    """Where alerts go: one of the two."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    webhook: Annotated[AlertWebhook | None, Field(description="A generic JSON webhook.")] = None
+    apprise: Annotated[
+        Secret | None,
+        Field(description="An apprise URL, as a reference: mail, chat, SMS and some hundred services."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> AlertSettings:
+        if (self.webhook is None) == (self.apprise is None):
+            raise PydanticCustomError("alert", "write either webhook or apprise")
+        return self
+
+
 class EnvironmentSpec(SettingsModel):
     """One account on one host, as written under ``environments``."""
 
@@ -224,6 +270,10 @@ class Settings(SettingsModel):
         dict[str, dict[str, str]],
         Field(description='Corrected endpoints: kind, operation, "METHOD /path".'),
     ] = {}
+    alerts: Annotated[
+        list[AlertSettings],
+        Field(description="Who is told when a site cannot be armed, or the enforcer needs a person."),
+    ] = []
     ledger: Annotated[Text, Field(description="SQLite file of the ledger, relative to DIR.")] = (
         ".reconciler/ledger.db"
     )

@@ -197,4 +197,16 @@ MANY = (
         ),
         (("m.yaml:6:47", "zone_number: 1 without", '"1"'), ("m.yaml:7:26", '"cam"', '"camera"')),
     ),
+    Broken(
+        "nothing is called missing while a document is no resource",
+        "kind: sit\nid: hq\nname: HQ\ntimezone: Asia/Seoul\n",
+        (("m.yaml:1:7", '"sit" is no kind', '"site"'),),
+        {"d.yaml": 'kind: device\nid: d\nsite: hq\ndevice_type: camera\nzone_number: "1"\n'},
+    ),
+    Broken(
+        "nothing is called missing while a document has no id",
+        "kind: site\nname: HQ\ntimezone: Asia/Seoul\n",
+        (("m.yaml:1:1", "id: required", "Add id"),),
+        {"d.yaml": 'kind: device\nid: d\nsite: hq\ndevice_type: camera\nzone_number: "1"\n'},
+    ),
 )

@@ -365,3 +365,11 @@ def test_a_directory_without_manifests_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no manifest"):
         load(tmp_path, env={})
     assert load(tmp_path, env={}, allow_empty=True).resources == ()
+
+
+def test_one_mac_on_a_bridge_and_a_camera_is_no_mistake(tmp_path: Path) -> None:
+    devices = (
+        'devices:\n  - {id: a, device_type: bridge, zone_number: "1", mac: 001A2B3C4D5E}\n'
+        '  - {id: b, device_type: camera, zone_number: "2", mac: 001A2B3C4D5E}\n'
+    )
+    assert site_of(tmp_path, devices).declares == {"device"}
