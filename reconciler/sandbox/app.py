@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import threading
 import time
@@ -34,7 +35,7 @@ from reconciler.sandbox.webhooks import Sender, deliver_due, post_to_loopback
 READ_TIMEOUT = "reconciler.read_timeout"
 """Key of the WSGI environ under which an in-process client states its read time-out, seconds."""
 
-_LOG_LENGTH = 200_000
+_LOG_LENGTH = 100_000
 
 
 class RequestRecord(NamedTuple):
@@ -231,6 +232,9 @@ class Sandbox:
         return response
 
     def _run_admin(self, route: Route, call: Call) -> Response:
+        """One operation of the simulator itself: no credentials, so from this machine only."""
+        if not ipaddress.ip_address(call.request.remote).is_loopback:
+            raise Refusal(403, "the simulator's own operations answer on loopback only")
         if not route.writes:
             with self.store.lock:
                 return route.answer(call)
@@ -247,7 +251,8 @@ class Sandbox:
             call.caller = authenticate(call, self.tokens, route.access)
             if self._switches.rate_limits and route.access != "event":
                 rate = rate_of(call.caller.family, self._switches)
-                call.rate_headers = self.limiter.take(call.caller.credential, rate)
+                told = self.limiter.take(call.caller.credential, rate)
+                call.rate_headers = told if self._switches.rate_headers else []
             check_scope(call.caller, route.scope)
         try:
             replayed = latest_answer(call) if call.struck_by("replay") else None

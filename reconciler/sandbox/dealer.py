@@ -11,7 +11,7 @@ from reconciler.sandbox.call import Call
 from reconciler.sandbox.errors import Refusal, not_found
 from reconciler.sandbox.messages import Response, reply
 from reconciler.sandbox.panel import SITE_PREFIX
-from reconciler.sandbox.partner import deleted
+from reconciler.sandbox.partner import as_of, deleted
 from reconciler.sandbox.routing import Route
 from reconciler.sandbox.store import Row
 from reconciler.sandbox.timekeeping import iso
@@ -65,11 +65,11 @@ def list_sites(call: Call) -> Response:
     if status not in ("", "active", "inactive"):
         raise Refusal(400, "status is active or inactive", field="status")
     if not search and not status and not page:
-        rows = call.store.within("site", str(dealer.id), limit=limit, offset=offset)
+        rows = call.store.within("site", str(dealer.id), as_of=as_of(call), limit=limit, offset=offset)
         return reply([_live_site(row, dealer) for row in rows])
     rows = [
         row
-        for row in call.store.within("site", str(dealer.id))
+        for row in call.store.within("site", str(dealer.id), as_of=as_of(call))
         if (not search or search in _searchable(row)) and (not status or status == _page_status(row))
     ]
     shown = rows[offset : None if limit is None else offset + limit]
@@ -148,7 +148,7 @@ def _page_site(row: Row) -> JsonObject:
 def list_contacts(call: Call) -> Response:
     """The contacts of a site, the same ones as on the partner surface."""
     site = call.own_site(SITE_PREFIX)
-    rows = call.store.within("contact", _scope(site))
+    rows = call.store.within("contact", _scope(site), as_of=as_of(call))
     if call.switches.shape == "page":
         contacts: list[JsonValue] = [_page_contact(row) for row in rows]
         return reply({"data": {"contacts": contacts, "total_count": len(contacts)}})

@@ -12,6 +12,10 @@ REPLAY_HEADER = "Idempotency-Replayed"
 """Marks a stored answer. Ours: the documents name no such header."""
 
 
+_PRUNE_EVERY = 1000
+"""Requests between two removals of answers that are too old to be replayed."""
+
+
 def key_of(call: Call) -> str | None:
     """The key that counts for this call, None where there is none."""
     honoured = call.switches.idempotency and call.request.method != "GET" and call.caller is not None
@@ -52,6 +56,9 @@ def store_answer(call: Call, key: str, response: Response) -> None:
     highest = {"success": 399, "client_errors": 499, "all": 599}[call.switches.idempotency_stores]
     if response.status > highest:
         return
+    if call.number % _PRUNE_EVERY == 0:
+        oldest = call.now - call.switches.idempotency_hours * 3600
+        call.store.run("DELETE FROM answers WHERE at <= ?", (oldest,))
     call.store.run(
         "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (

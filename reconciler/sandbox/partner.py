@@ -93,7 +93,7 @@ class Collection:
         rows = call.store.within(
             self.kind.name,
             scope,
-            as_of=_as_of(call),
+            as_of=as_of(call),
             deleted=call.switches.delete_soft,
             limit=limit,
             offset=offset,
@@ -258,7 +258,8 @@ def deleted(call: Call) -> Response:
     return Response(204) if call.switches.delete_answer == "no_content" else reply({})
 
 
-def _as_of(call: Call) -> float | None:
+def as_of(call: Call) -> float | None:
+    """The instant whose state a list shows: None for now, earlier under a lag or a stale read."""
     fault = call.struck_by("stale")
     lag = fault.seconds if fault is not None else call.switches.list_delay
     return call.now - lag if lag > 0 else None

@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS answers (
     credential TEXT NOT NULL, endpoint TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL,
     at REAL NOT NULL, status INTEGER NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (credential, endpoint, key));
+CREATE INDEX IF NOT EXISTS answers_by_time ON answers (at);
 CREATE TABLE IF NOT EXISTS arming (
     site_id INTEGER NOT NULL, partition_id INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (site_id, partition_id));

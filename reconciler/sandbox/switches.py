@@ -60,7 +60,8 @@ class Switches:
         token endpoint. ``refresh_rotation``: a refresh replaces the refresh token.
 
     Rates (section 3.6) and idempotency (3.5)
-        ``rate_limits``: whether they apply. ``*_per_minute`` sustained, ``*_burst`` bucket size.
+        ``rate_limits``: whether they apply; ``rate_headers``: whether answers other than 429 tell them.
+        ``*_per_minute`` sustained, ``*_burst`` bucket size.
         ``app_tier``: of every app. ``idempotency``: whether keys are honoured.
         ``idempotency_stores``: which answers are replayed. ``idempotency_hours``: for how long.
 
@@ -114,6 +115,7 @@ class Switches:
     refresh_rotation: bool = True
 
     rate_limits: bool = True
+    rate_headers: bool = True
     partner_per_minute: int = 5000
     partner_burst: int = 500
     dealer_per_minute: int = 1000

@@ -120,6 +120,14 @@ def test_keys_are_registered_over_http(anonymous: httpx.Client) -> None:
     assert anonymous.post("/sim/v0/keys", json={"dealer_id": 9, "api_key": "k"}).status_code == 404
 
 
+def test_the_simulators_own_operations_answer_on_loopback_only(sandbox: Sandbox) -> None:
+    afar = httpx.WSGITransport(app=sandbox, remote_addr="203.0.113.9")
+    with httpx.Client(transport=afar, base_url="https://api.example.com", trust_env=False) as client:
+        assert client.get("/sim/v0/state").status_code == 403
+        assert client.post("/sim/v0/reset").status_code == 403
+        assert client.get("/sim/v0/schedules").status_code == 401
+
+
 def test_dealers_are_added_once(anonymous: httpx.Client) -> None:
     for name in ("First", "Second"):
         answer = anonymous.post("/sim/v0/dealers", json={"dealer_id": 777, "company_name": name})

@@ -116,6 +116,15 @@ def test_put_replaces_and_patch_merges(dealer: httpx.Client, site: dict[str, Any
     assert dealer.put("/sites/1/contacts/1", json={"first_name": "J"}).status_code == 400
 
 
+def test_lists_may_lag_here_too(
+    dealer: httpx.Client, site: dict[str, Any], switch: Switch, base_clock: BaseClock
+) -> None:
+    switch(list_delay=5)
+    assert dealer.get("/sites").json() == dealer.get("/sites/1/contacts").json() == []
+    base_clock.advance(6)
+    assert len(dealer.get("/sites").json()) == len(dealer.get("/sites/1/contacts").json()) == 1
+
+
 def test_equipment_is_listed_by_what_it_is(
     dealer: httpx.Client, partner: httpx.Client, site: dict[str, Any]
 ) -> None:

@@ -49,6 +49,12 @@ def test_refusals_carry_the_rate_headers_too(partner: httpx.Client, switch: Swit
         assert "retry-after" not in answer.headers
 
 
+def test_rate_headers_can_be_kept_back_until_the_limit(partner: httpx.Client, switch: Switch) -> None:
+    switch(**LIMITED, rate_headers=False)
+    answers = [partner.get("/sites") for _ in range(4)]
+    assert ["x-ratelimit-limit" in each.headers for each in answers] == [False, False, False, True]
+
+
 def test_a_moved_clock_does_not_fill_buckets(sandbox: Sandbox, partner: httpx.Client, switch: Switch) -> None:
     switch(**LIMITED)
     for _ in range(3):
