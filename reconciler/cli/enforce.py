@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,16 +26,76 @@ if TYPE_CHECKING:  # start-up stays instant
     from reconciler.enforcer.once import Run
     from reconciler.enforcer.session import Session
     from reconciler.manifests import Project
+    from reconciler.model import Address
     from reconciler.planning.scope import Scope
 
-TARGETS = click.option(
-    "--target",
-    "-t",
-    "targets",
-    metavar="GLOB",
-    multiple=True,
-    help="Only these sites, such as 'site:acme/*'.",
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options of a run ask for, beside --once or --daemon. ``horizon``: as it was written."""
+
+    targets: tuple[str, ...]
+    at: str | None
+    horizon: str
+    metrics: Path | None
+    heartbeat: Path | None
+    output_format: str
+    dry_run: bool
+
+    @property
+    def scope(self) -> Scope:
+        """The targets asked for."""
+        from reconciler.planning.scope import Scope  # noqa: PLC0415  start-up stays instant
+
+        return Scope(self.targets)
+
+
+_ASKED = (
+    click.option(
+        "--target",
+        "-t",
+        "targets",
+        metavar="GLOB",
+        multiple=True,
+        help="Only these sites, such as 'site:acme/*'.",
+    ),
+    click.option("--at", metavar="T", help="Act as if it were this time (dry runs and the sandbox only)."),
+    click.option("--dry-run", is_flag=True, help="With --once: look and judge; send and record nothing."),
+    click.option(
+        "--horizon",
+        metavar="TIME",
+        default="60s",
+        show_default=True,
+        help="How far ahead --once stays for transitions; cron's own interval.",
+    ),
+    click.option(
+        "--metrics",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write Prometheus metrics to FILE, for node_exporter's textfile collector.",
+    ),
+    click.option(
+        "--heartbeat",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write FILE as long as all goes on; --daemon: .reconciler/heartbeat-ENV.json by default.",
+    ),
+    options.output_format("text", "json"),
 )
+
+
+def asked_for(command: options.Command) -> options.Command:
+    """The options of ``Asked``, gathered as ``asked``."""
+
+    @functools.wraps(command)
+    def gathered(*args: Any, **given: Any) -> Any:
+        names = [field.name for field in fields(Asked)]
+        return command(*args, asked=Asked(**{name: given.pop(name) for name in names}), **given)
+
+    decorated: Any = gathered
+    for option in reversed(_ASKED):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]  # same command, other parameters
 
 
 class EnforceGroup(click.Group):
@@ -58,93 +122,116 @@ Examples:
   reconciler enforce resume site:acme/hq sites              after it stopped for a target"""
 )
 @options.project
-@TARGETS
 @click.option("--once", is_flag=True, help="One run: see to every target, and to what the horizon brings.")
-@click.option("--at", metavar="T", help="Act as if it were this time (dry runs and the sandbox only).")
-@click.option("--dry-run", is_flag=True, help="Look and judge; send and record nothing.")
-@click.option(
-    "--horizon",
-    metavar="TIME",
-    default="60s",
-    show_default=True,
-    help="How far ahead --once stays for transitions; cron's own interval.",
-)
-@options.output_format("text", "json")
+@click.option("--daemon", is_flag=True, help="Run until stopped, asleep until something is due.")
+@asked_for
 @click.pass_obj
-def run(
-    console: Console,
-    reading: options.Reading,
-    targets: tuple[str, ...],
-    at: str | None,
-    horizon: str,
-    output_format: str,
-    *,
-    once: bool,
-    dry_run: bool,
-) -> int:
+def run(console: Console, reading: options.Reading, asked: Asked, *, once: bool, daemon: bool) -> int:
     """Arm and disarm the sites of DIR by their schedules.
 
     With --once, exit code 0 says that every target is in its state or rightly left alone, 1 that one is
     not: it could not be armed, was left alone in doubt, or the enforcer has stopped for it.
     """
-    if not once:
-        raise ConfigError("nothing to do", hint="Write --once (for cron) or --daemon.")
+    if once == daemon:
+        raise ConfigError("once, or as a daemon?", hint="Write --once (for cron) or --daemon.")
+    if daemon and (asked.at is not None or asked.dry_run):
+        raise ConfigError("--at and --dry-run go with --once", hint="Leave them out, or write --once.")
     project = reading.load()
-    runtime = _runtime(console, project, at, dry_run=dry_run)
-    return _once(
-        console, project, runtime, _scope(targets), _seconds(horizon), output_format, dry_run=dry_run
+    runtime = _runtime(console, project, asked)
+    return (
+        _daemon(console, reading, project, runtime, asked)
+        if daemon
+        else _once(console, project, runtime, asked)
     )
 
 
-def _runtime(console: Console, project: Project, at: str | None, *, dry_run: bool) -> Runtime:
-    """What the run takes from this process; its clock starts at ``at``."""
+def _runtime(console: Console, project: Project, asked: Asked) -> Runtime:
+    """What the run takes from this process; its clock starts at ``--at``."""
     from dataclasses import replace  # noqa: PLC0415
 
     runtime = console.runtime()
-    if at is None:
+    if asked.at is None:
         return runtime
-    if not dry_run and not project.environment.is_sandbox:
+    if not asked.dry_run and not project.environment.is_sandbox:
         raise ConfigError(
             "--at arms a real account at a wrong time", hint="Add --dry-run, or use the sandbox."
         )
     started = runtime.clock()
-    ahead = moment("--at", at, started) - started
+    ahead = moment("--at", asked.at, started) - started
     clock = runtime.clock
     return replace(runtime, clock=lambda: clock() + ahead)
 
 
-def _once(
-    console: Console,
-    project: Project,
-    runtime: Runtime,
-    scope: Scope,
-    horizon: timedelta,
-    output_format: str,
-    *,
-    dry_run: bool,
-) -> int:
+def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) -> int:
     from reconciler.enforcer.clock import SystemClock  # noqa: PLC0415  start-up stays instant
     from reconciler.enforcer.once import once  # noqa: PLC0415
     from reconciler.enforcer.report import exit_code, to_json  # noqa: PLC0415
     from reconciler.enforcer.session import check_model, enforcement_lock, open_session  # noqa: PLC0415
 
     check_model(project)
+    horizon = _seconds(asked.horizon)
     try:
         with (
             enforcement_lock(project, runtime, "enforce --once"),
-            open_session(project, runtime, scope) as session,
+            open_session(project, runtime, asked.scope) as session,
             stop_on_signal(console) as stop,
         ):
             clock = SystemClock(runtime.clock, stop)
-            done = once(session.watch, session.port, session.journal, clock, horizon, send=not dry_run)
+            done = once(session.watch, session.port, session.journal, clock, horizon, send=not asked.dry_run)
+            if not asked.dry_run:
+                _tell(console, session, done, asked)
     except LockedError as exc:
-        return _excluded(console, exc, output_format)
-    if output_format == "json":
-        document = to_json(done, session.watch, project.environment.name, dry_run=dry_run)
+        return _excluded(console, exc, asked.output_format)
+    if asked.output_format == "json":
+        document = to_json(done, session.watch, project.environment.name, dry_run=asked.dry_run)
         console.out(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
     else:
-        _print(console, done, session, dry_run=dry_run)
+        _print(console, done, session, dry_run=asked.dry_run)
     return exit_code(done)
+
+
+def _tell(console: Console, session: Session, done: Run, asked: Asked) -> None:
+    """Alerts to people, figures to monitoring."""
+    from reconciler.enforcer.alerts import Alerts  # noqa: PLC0415
+    from reconciler.enforcer.metrics import heartbeat_text, metrics_text, write_whole  # noqa: PLC0415
+    from reconciler.enforcer.senders import receivers  # noqa: PLC0415
+
+    account, watch = session.account, session.watch
+    alerts = Alerts(account.ledger, receivers(account.project, account.runtime))
+    if not asked.scope.targets:
+        alerts.forget_others({target.key for target in watch.targets}, done.ended_at)
+    alerts.heed(done.sights.values(), done.ended_at)
+    for failure in alerts.tell():
+        console.note(failure)
+    if asked.metrics is not None:
+        write_whole(asked.metrics, metrics_text(watch, done.sights, account.ledger, done.ended_at))
+    if asked.heartbeat is not None:
+        beat = heartbeat_text(done.ended_at, len(watch.targets), watch.pressing_at(), os.getpid())
+        write_whole(asked.heartbeat, beat)
+
+
+def _daemon(
+    console: Console, reading: options.Reading, project: Project, runtime: Runtime, asked: Asked
+) -> int:
+    from reconciler.account import data_directory  # noqa: PLC0415  start-up stays instant
+    from reconciler.enforcer.clock import SystemClock  # noqa: PLC0415
+    from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint  # noqa: PLC0415
+    from reconciler.enforcer.session import check_model, enforcement_lock  # noqa: PLC0415
+
+    check_model(project)
+    name = project.environment.name
+    heartbeat = asked.heartbeat or data_directory(project) / f"heartbeat-{name}.json"
+    with enforcement_lock(project, runtime, "enforce --daemon"), stop_on_signal(console) as stop:
+        manifests = Manifests(
+            lambda: reading.load(environment=name), lambda: fingerprint(project.directory), project
+        )
+        clock = SystemClock(runtime.clock, stop)
+
+        def note(text: str) -> None:
+            console.note(printable(f"{runtime.clock():%Y-%m-%dT%H:%M:%SZ} {text}"))
+
+        daemon(manifests, runtime, asked.scope, clock, Files(heartbeat, asked.metrics), note)
+    return 0
 
 
 def _excluded(console: Console, locked: LockedError, output_format: str) -> int:
@@ -181,12 +268,6 @@ def _print(console: Console, done: Run, session: Session, *, dry_run: bool) -> N
     console.out(f"{len(session.watch.targets)} targets: {counts or 'nothing to look at'}.")
 
 
-def _scope(targets: tuple[str, ...]) -> Scope:
-    from reconciler.planning.scope import Scope  # noqa: PLC0415
-
-    return Scope(targets)
-
-
 def _seconds(text: str) -> timedelta:
     """``60s``, ``5m``, ``1h`` as a length of time. Raises ConfigError."""
     unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
@@ -211,3 +292,86 @@ def stop_on_signal(console: Console) -> Iterator[threading.Event]:
     finally:
         for number, action in before.items():
             signal.signal(number, action)
+
+
+_TARGET = click.argument("target", metavar="TARGET")
+_PARTITION = click.option(
+    "--partition", type=int, metavar="N", help="Only this partition, by CHeKT's partition id."
+)
+
+
+@enforce.command(
+    epilog="""\b
+Examples:
+  reconciler enforce history site:acme/hq
+  reconciler enforce history site:acme/hq sites --env production --format json"""
+)
+@_TARGET
+@options.project
+@_PARTITION
+@click.option("--last", type=click.IntRange(1), default=50, show_default=True, help="How many, at most.")
+@options.output_format("text", "json")
+@click.pass_obj
+def history(
+    console: Console,
+    reading: options.Reading,
+    target: str,
+    partition: int | None,
+    last: int,
+    output_format: str,
+) -> None:
+    """Explain every command to TARGET, and every time one was held back, oldest first."""
+    from reconciler.account import open_ledger  # noqa: PLC0415
+    from reconciler.enforcer import history as rows  # noqa: PLC0415
+
+    site = _site(target)
+    with open_ledger(reading.load()) as book:
+        found = [row for row in book.commands(site) if partition is None or row.partition == partition][
+            -last:
+        ]
+        stopped = rows.stops(book.watched(), str(site), partition)
+    if output_format == "json":
+        document = {"target": str(site), "stopped": stopped, "commands": rows.as_json(found)}
+        console.out(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
+        return
+    console.out(printable(rows.as_text(found, stopped) or f"Nothing was ever commanded to {site}."))
+
+
+@enforce.command(
+    epilog="""\b
+Examples:
+  reconciler enforce resume site:acme/hq
+  reconciler enforce resume site:acme/hq sites --partition 2"""
+)
+@_TARGET
+@options.project
+@_PARTITION
+@click.pass_obj
+def resume(console: Console, reading: options.Reading, target: str, partition: int | None) -> None:
+    """Command TARGET again, after the enforcer has stopped for it because people kept undoing it."""
+    from reconciler.account import open_ledger  # noqa: PLC0415
+    from reconciler.enforcer.history import resumed  # noqa: PLC0415
+    from reconciler.enforcer.session import enforcement_lock  # noqa: PLC0415
+
+    site, project, runtime = _site(target), reading.load(), console.runtime()
+    with enforcement_lock(project, runtime, "enforce resume"), open_ledger(project) as book:
+        changed = resumed(book.watched(), str(site), partition)
+        for (address, number), memory in changed.items():
+            book.watch(address, number, memory)
+    if not changed:
+        raise ConfigError(
+            f"the enforcer has not stopped for {site}", hint="See `reconciler enforce history`."
+        )
+    console.out(printable(f"{site} is commanded again from the next run on."))
+
+
+def _site(text: str) -> Address:
+    from reconciler.model import Address  # noqa: PLC0415
+
+    try:
+        address = Address.parse(text)
+    except ValueError as exc:
+        raise ConfigError(f"TARGET {exc}", hint="Write a site, such as site:acme/hq.") from exc
+    if address.kind != "site":
+        raise ConfigError(f"TARGET {text} is no site", hint="Write a site, such as site:acme/hq.")
+    return address

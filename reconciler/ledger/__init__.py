@@ -1,7 +1,8 @@
 """Ledger: what we own, what we intended, what happened."""
 
+from reconciler.ledger.alerts import AlertRecord
 from reconciler.ledger.arming import CommandRecord, Override
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder
 
-__all__ = ["CommandRecord", "EnvironmentLock", "Holder", "Ledger", "Override"]
+__all__ = ["AlertRecord", "CommandRecord", "EnvironmentLock", "Holder", "Ledger", "Override"]

@@ -7,13 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from reconciler.ledger.alerts import AlertTables
 from reconciler.ledger.arming import ArmingTables
 from reconciler.ledger.database import Database, open_database
 from reconciler.ledger.journal import JournalTables
 from reconciler.ledger.ownership import Ownership
 
 
-class Ledger(Ownership, JournalTables, ArmingTables):
+class Ledger(Ownership, JournalTables, ArmingTables, AlertTables):
     """Everything the reconciler remembers of one environment. Safe to share between threads.
 
     Several processes may use one file; an apply holds the environment's lock besides.

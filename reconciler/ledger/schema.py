@@ -118,9 +118,10 @@ CREATE TABLE alerts (
     message     TEXT NOT NULL,
     opened_at   TEXT NOT NULL,
     resolved_at TEXT,
-    told        TEXT NOT NULL DEFAULT ''
+    told        TEXT NOT NULL DEFAULT '{}',
+    settled     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX open_alerts ON alerts (environment) WHERE resolved_at IS NULL OR told <> 'resolved';
+CREATE INDEX live_alerts ON alerts (environment) WHERE resolved_at IS NULL OR settled = 0;
 """
 
 MIGRATIONS: tuple[str, ...] = (_V1,)

@@ -1,0 +1,141 @@
+"""What people are told: each trouble once when it begins and once when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from reconciler.arming.project import TargetKey
+from reconciler.arming.states import State
+from reconciler.enforcer import pace
+from reconciler.enforcer.report import utc
+from reconciler.enforcer.tick import Sight
+from reconciler.errors import ReconcilerError
+from reconciler.ledger import AlertRecord, Ledger
+from reconciler.model import JsonObject
+
+MANIFESTS_BROKEN = "manifests_broken"
+
+
+class Receiver(NamedTuple):
+    """Somebody to tell. ``name`` tells receivers apart from run to run; ``send`` raises ReconcilerError."""
+
+    name: str
+    send: Callable[[JsonObject], None]
+
+
+def troubles(sight: Sight, now: datetime) -> Mapping[str, str]:
+    """What people should know of a target now: a sentence by code."""
+    memory, verdict = sight.memory, sight.verdict
+    found = {}
+    if memory.stopped:
+        found["stopped"] = (
+            f"nothing is commanded any more: {memory.stopped}; `reconciler enforce resume` ends it"
+        )
+    if memory.attempts:
+        code, what = (
+            ("not_disarmed", "disarmed") if sight.wanted.state is State.DISARMED else ("not_armed", "armed")
+        )
+        found[code] = f"cannot be {what}, tried {memory.attempts} times: {memory.trouble}"
+    if verdict.kind == "doubt":
+        found[verdict.code] = verdict.reason
+    if memory.outage_since is not None and now - memory.outage_since >= pace.OUTAGE_TOLD_AFTER:
+        found["unreachable"] = f"cannot be reached since {utc(memory.outage_since)}: {sight.seen.problem}"
+    since = memory.troubled_since
+    if verdict.code == "in_progress" and since is not None and now - since >= pace.STUCK_AFTER:
+        found["stuck"] = f"a change has been in progress since {utc(since)}"
+    return found
+
+
+class Alerts:
+    """The alerts of one environment: kept in the ledger, so that every run of cron tells them once."""
+
+    def __init__(self, ledger: Ledger, receivers: Sequence[Receiver]) -> None:
+        self._ledger = ledger
+        self._receivers = receivers
+
+    def heed(self, sights: Iterable[Sight], now: datetime) -> None:
+        """Open and resolve the alerts of the targets just looked at."""
+        known: dict[TargetKey, list[AlertRecord]] = {}
+        for alert in self._ledger.open_alerts():
+            known.setdefault(TargetKey(alert.target, alert.partition), []).append(alert)
+        for sight in sights:
+            key = sight.target.key
+            self._adjust(key.address, key.partition, known.get(key, []), troubles(sight, now), now)
+
+    def forget_others(self, keys: Collection[TargetKey], now: datetime) -> None:
+        """Resolve the alerts of targets that no schedule arms any more: all but those of ``keys``."""
+        for alert in self._ledger.open_alerts():
+            if alert.target and TargetKey(alert.target, alert.partition) not in keys:
+                self._ledger.resolve_alert(alert.id, now)
+
+    def heed_run(self, found: Mapping[str, str], now: datetime) -> None:
+        """Open and resolve the alerts that concern the whole run."""
+        known = [alert for alert in self._ledger.open_alerts() if not alert.target]
+        self._adjust("", None, known, found, now)
+
+    def _adjust(
+        self,
+        target: str,
+        partition: int | None,
+        known: Sequence[AlertRecord],
+        found: Mapping[str, str],
+        now: datetime,
+    ) -> None:
+        for alert in known:
+            if alert.code not in found:
+                self._ledger.resolve_alert(alert.id, now)
+        for code in found.keys() - {alert.code for alert in known}:
+            self._ledger.open_alert(code, target, partition, found[code], now)
+
+    def tell(self) -> list[str]:
+        """Tell every receiver what it does not know yet; what went wrong, as sentences.
+
+        A receiver that cannot be reached is told at the next occasion. Nobody is told of the end of what
+        they never heard of.
+        """
+        failures = []
+        for alert in self._ledger.untold_alerts():
+            told = dict(alert.told)
+            for receiver in self._receivers:
+                if told.get(receiver.name) == alert.phase:
+                    continue
+                if alert.phase == "resolved" and receiver.name not in told:
+                    continue
+                try:
+                    receiver.send(message(alert, self._ledger.environment))
+                    told[receiver.name] = alert.phase
+                except ReconcilerError as exc:
+                    failures.append(f"{receiver.name}: {exc.message}")
+            unheard = [r for r in self._receivers if r.name in told and told[r.name] != alert.phase]
+            settled = alert.phase == "resolved" and not unheard
+            if told != alert.told or settled:
+                self._ledger.tell_alert(alert.id, told, settled=settled)
+        return failures
+
+
+def message(alert: AlertRecord, environment: str) -> JsonObject:
+    """The alert as the JSON that receivers get."""
+    return {
+        "type": "reconciler.alert",
+        "version": 1,
+        "id": alert.id,
+        "status": alert.phase,
+        "environment": environment,
+        "code": alert.code,
+        "target": alert.target or None,
+        "partition": alert.partition,
+        "message": alert.message,
+        "opened_at": utc(alert.opened_at),
+        "resolved_at": None if alert.resolved_at is None else utc(alert.resolved_at),
+    }
+
+
+def sentence(content: JsonObject) -> str:
+    """The alert as a person reads it."""
+    about = str(content["target"] or content["environment"])
+    if content["partition"] is not None:
+        about += f" partition {content['partition']}"
+    over = "over: " if content["status"] == "resolved" else ""
+    return f"{about}: {over}{content['message']}"
