@@ -102,9 +102,9 @@ def _now_and_then(
     for _ in range(count):
         at = chance.randrange(start, end)
         yield Act(at, does)
-        if chance.random() < undone:
-            back: Literal["arm", "disarm"] = "disarm" if does == "arm" else "arm"
-            yield Act(at + chance.randrange(5 * MINUTE, 90 * MINUTE), back)
+        later = at + chance.randrange(5 * MINUTE, 90 * MINUTE)
+        if chance.random() < undone and later < end:
+            yield Act(later, "disarm" if does == "arm" else "arm")
 
 
 _ZONES = ("zone 001 Front Door", "zone 002 Dock", "zone 003 Window", "zone 004 Back Door")
