@@ -136,6 +136,8 @@ def test_hostile_names_are_only_text(page: Callable[..., str], write: Callable[.
     )
     parsed = outline(page(project))
     assert "script" not in {tag for tag, _ in parsed.tags}
+    known = {"lang", "charset", "http-equiv", "content", "name", "class", "style", "title", "role", "scope"}
+    assert {name for _, attrs in parsed.tags for name in attrs} <= known | {"aria-hidden", "aria-label"}
     text = "".join(parsed.text)
     assert "</h2><script>alert(1)</script>\\u202e&\"'" in text
     assert '<b>&"x' in text

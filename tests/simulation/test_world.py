@@ -125,6 +125,18 @@ def test_no_stretch_of_time_has_more_requests_than_the_rate_allows(waits: list[i
             assert last - first + 1 <= burst + (taken[last] - taken[first]) / SECOND + 1
 
 
+def test_a_rate_is_used_up_from_one_wait_to_the_next_unless_it_was_full_in_between() -> None:
+    throttled = Stretches()
+    bucket = _Bucket(Rate(60, 2), 0, throttled)
+    for at in (0, 0, 0, SECOND + 1):
+        bucket.take(at)
+    assert throttled.within(0, HOUR) == 2 * SECOND
+    for _ in range(3):
+        bucket.take(HOUR)
+    assert throttled.within(2 * SECOND, HOUR) == 0
+    assert throttled.within(HOUR, 2 * HOUR) == SECOND
+
+
 @given(st.integers(0, 10**6), st.floats(0, 3))
 def test_what_happens_at_a_target_is_in_order_and_inside_the_run(seed: int, much: float) -> None:
     wishes = [
