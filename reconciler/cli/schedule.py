@@ -65,7 +65,8 @@ def show(
 Examples:
   reconciler schedule transitions --from now --to +7d
   reconciler schedule transitions --from 2026-11-01 --to 2026-12-01 --format jsonl
-  reconciler schedule transitions --from now --to +28d --format ics > arming.ics"""
+  reconciler schedule transitions --from now --to +28d --format ics > arming.ics
+  reconciler schedule transitions --from 2026-11-16 --format html > week.html"""
 )
 @options.project
 @fleets.TARGETS
