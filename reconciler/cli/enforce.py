@@ -206,7 +206,7 @@ def _tell(console: Console, session: Session, done: Run, asked: Asked) -> None:
     if asked.metrics is not None:
         write_whole(asked.metrics, metrics_text(watch, done.sights, account.ledger, done.ended_at))
     if asked.heartbeat is not None:
-        beat = heartbeat_text(done.ended_at, len(watch.targets), watch.pressing_at(), os.getpid())
+        beat = heartbeat_text(done.ended_at, len(watch.targets), watch.transition_at(), os.getpid())
         write_whole(asked.heartbeat, beat)
 
 

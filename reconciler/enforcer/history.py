@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from reconciler.enforcer.memory import from_json, to_json
+from reconciler.enforcer.memory import resumed as lifted
 from reconciler.enforcer.report import commands_json, utc
 from reconciler.ledger import CommandRecord
 from reconciler.model import JsonObject
@@ -56,11 +56,7 @@ def stops(notes: Notes, address: str, partition: int | None) -> str | None:
 def resumed(notes: Notes, address: str, partition: int | None) -> Notes:
     """The notes of a stopped site (None: of all its partitions) with the stop lifted."""
     memories = {key: from_json(text) for key, text in _of(notes, address, partition).items()}
-    return {
-        key: to_json(replace(memory, stopped="", counter_actions=(), by_hand=None, reached=False))
-        for key, memory in memories.items()
-        if memory.stopped
-    }
+    return {key: to_json(lifted(memory)) for key, memory in memories.items() if memory.stopped}
 
 
 def _of(notes: Notes, address: str, partition: int | None) -> Notes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
@@ -73,6 +73,12 @@ class Memory:
 
 
 UNSEEN = Memory()
+
+
+def resumed(memory: Memory) -> Memory:
+    """``memory`` with the stop after counter-actions lifted, and changes by hand undone."""
+    return replace(memory, stopped="", counter_actions=(), by_hand=None, reached=False)
+
 
 _ADAPTER = TypeAdapter(Memory)
 

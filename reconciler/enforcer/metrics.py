@@ -31,7 +31,7 @@ def metrics_text(watch: Watch, sights: Mapping[TargetKey, Sight], ledger: Ledger
     failing = sum(not good(sight) for sight in sights.values())
     stopped = sum(bool(watch.memory(target.key).stopped) for target in watch.targets)
     confirmed = commands.get("confirmed", (0, 0.0))
-    upcoming = watch.pressing_at()
+    upcoming = watch.transition_at()
     lines = [
         *_metric("targets", "gauge", "Sites and partitions under watch.", len(watch.targets)),
         *_metric("targets_in_state", "gauge", "Targets last seen as their schedule wants them.", in_state),

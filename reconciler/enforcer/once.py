@@ -46,7 +46,7 @@ def once(
     """
     start = clock.now()
     run = Run(start, start)
-    deadline = start + horizon
+    deadline = patience = start + horizon
     steps = StepDetector(clock)
     while not clock.stopped:
         if steps.step() is not None:
@@ -62,7 +62,7 @@ def once(
             break
         if now > deadline - OVERLAP and horizon > OVERLAP:
             deadline += horizon
-        awaited = _awaited(watch, deadline)
+        awaited = _awaited(watch, deadline, patience)
         if awaited is None:
             break
         wait_until(clock, awaited)
@@ -70,10 +70,14 @@ def once(
     return run
 
 
-def _awaited(watch: Watch, deadline: datetime) -> datetime | None:
-    """What to stay for: transitions and troubles up to ``deadline``, and commands until they show."""
-    pressing = watch.pressing_at()
-    confirming = watch.confirming_at()
-    found = [at for at in (pressing,) if at is not None and at <= deadline]
-    found += [at for at in (confirming,) if at is not None and at <= deadline + pace.CONFIRM_WITHIN]
-    return min(found, default=None)
+def _awaited(watch: Watch, deadline: datetime, patience: datetime) -> datetime | None:
+    """What to stay for: transitions up to ``deadline``, troubles up to ``patience``, sent commands.
+
+    Troubles do not keep a run beyond its own horizon: the next run of cron takes them up.
+    """
+    found = (
+        (watch.transition_at(), deadline),
+        (watch.trouble_at(), patience),
+        (watch.confirming_at(), deadline + pace.CONFIRM_WITHIN),
+    )
+    return min((at for at, limit in found if at is not None and at <= limit), default=None)

@@ -13,7 +13,7 @@ from reconciler.arming.project import Target, TargetKey
 from reconciler.arming.spec import Override
 from reconciler.arming.states import State
 from reconciler.enforcer import pace
-from reconciler.enforcer.memory import UNSEEN, Memory
+from reconciler.enforcer.memory import UNSEEN, Memory, resumed
 from reconciler.enforcer.pace import Pace
 from reconciler.enforcer.port import Observation
 from reconciler.enforcer.rules import Verdict
@@ -62,11 +62,12 @@ class Watch:
         self._overrides: Overrides = {}
         self._seen: dict[TargetKey, Observation] = {}
         self._looks: dict[TargetKey, datetime] = {}
-        self._pressing: dict[TargetKey, datetime | None] = {}
+        self._transitions: dict[TargetKey, datetime | None] = {}
+        self._troubles: dict[TargetKey, datetime | None] = {}
         self._heap: list[tuple[datetime, int]] = []
         for target in self.targets:
-            look = self._first_look(target, now)
-            self._plan(target, look, now if look <= now else self._timelines.wanted(target, now).until)
+            self._transitions[target.key] = self._timelines.wanted(target, now).until
+            self._plan(target, self._first_look(target, now))
 
     def _first_look(self, target: Target, now: datetime) -> datetime:
         """At once, unless an earlier run has just seen the target as it should be."""
@@ -103,13 +104,24 @@ class Watch:
         self._overrides = dict(overrides)
         for target in self.targets:
             if target.key in changed or TargetKey(target.address, None) in changed:
-                self._plan(target, _AT_ONCE, _AT_ONCE)
+                self._plan(target, _AT_ONCE)
 
     def review_all(self, now: datetime) -> None:
         """Look at every target afresh: the clock was moved, or the machine was asleep."""
         self._seen.clear()
         for target in self.targets:
-            self._plan(target, now, now)
+            self._plan(target, now)
+
+    def look_by(self, target: Target, at: datetime) -> None:
+        """Look at ``target`` at ``at``, if not before."""
+        planned = self._looks.get(target.key)
+        if planned is None or at < planned:
+            self._plan(target, at)
+
+    def resume(self, target: Target, now: datetime) -> None:
+        """Command ``target`` again, as a person wants after two counter-actions."""
+        self._memories[target.key] = resumed(self._memories[target.key])
+        self._plan(target, now)
 
     def due(self, now: datetime) -> list[Target]:
         """The targets to look at in this round, the most urgent first.
@@ -130,7 +142,7 @@ class Watch:
         taken = {target.key for target in chosen}
         for target in targets:
             if target.key not in taken:
-                self._plan(target, now, self._pressing.get(target.key))
+                self._plan(target, now)
         return chosen
 
     def _urgency(self, target: Target, now: datetime) -> tuple[bool, datetime, bool, int]:
@@ -173,33 +185,29 @@ class Watch:
     def plan_look(self, look: Looked, now: datetime) -> None:
         """Decide when to look at a target again, after its part of a round."""
         target, memory, wanted = look.target, look.memory, self.wanted(look.target, now)
-        pressing = [at for at in (wanted.until, _read_ahead(wanted, now)) if at is not None]
-        if wanted.due > look.seen.at:
-            pressing.append(now)  # a transition passed while this round was under way
-        pending = memory.pending
-        if pending is not None and pending.answered and pending.sent_at is not None:
-            pressing.append(pace.read_back_at(pending.sent_at, now))
-        elif pending is not None or look.verdict.kind == "unreachable":
-            pressing.append(now + pace.outage_wait(max(1, memory.outages)))
-        elif look.verdict.code == "in_progress":
-            pressing.append(now + pace.IN_PROGRESS_AGAIN)
-        # A retry whose time has passed is in the verdict already: it would only be looked at for ever.
-        retry = memory.retry_at if memory.retry_at is not None and memory.retry_at > now else None
-        others = [at for at in (look.verdict.look_at, retry, self._review(target, now)) if at]
-        soonest = min(pressing, default=None)
-        at = min([*pressing, *(max(at, now) for at in others)], default=None)
-        self._pressing[target.key] = soonest
-        if at is not None:
-            self._plan(target, at, soonest)
+        self._transitions[target.key] = _read_ahead(wanted, now) or wanted.until
+        self._troubles[target.key] = _trouble(look, now)
+        if wanted.due > look.seen.at:  # a transition passed while this round was under way
+            self._plan(target, now)
+            return
+        looks = [
+            self._transitions[target.key],
+            self._troubles[target.key],
+            look.verdict.look_at,
+            memory.retry_at,
+            self._review(target, now),
+        ]
+        soonest = min((at for at in looks if at is not None and at > now), default=None)
+        if soonest is not None:
+            self._plan(target, soonest)
 
     def _review(self, target: Target, now: datetime) -> datetime | None:
         watched = target.schedule.manual_change.policy != "respect_until_next"
         wait = self._pace.watched if watched else self._pace.review
         return None if wait is None else now + wait
 
-    def _plan(self, target: Target, at: datetime, pressing: datetime | None) -> None:
+    def _plan(self, target: Target, at: datetime) -> None:
         self._looks[target.key] = at
-        self._pressing[target.key] = pressing
         heapq.heappush(self._heap, (at, self._index[target.key]))
 
     def next_at(self) -> datetime | None:
@@ -208,20 +216,33 @@ class Watch:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def pressing_at(self) -> datetime | None:
-        """The next transition, or the next look at something that is under way."""
-        return min((at for at in self._pressing.values() if at is not None), default=None)
+    def transition_at(self) -> datetime | None:
+        """When the next target changes by its schedule, or is read ahead of that."""
+        return min((at for at in self._transitions.values() if at is not None), default=None)
+
+    def trouble_at(self) -> datetime | None:
+        """When to look next at what is under way: a command not answered, an outage, a state in progress."""
+        return min((at for at in self._troubles.values() if at is not None), default=None)
 
     def confirming_at(self) -> datetime | None:
-        """When the next command is to be read back."""
+        """When the next command that the server accepted is to be read back."""
         return min(
             (
                 self._looks[key]
                 for key, memory in self._memories.items()
-                if memory.pending and key in self._looks
+                if memory.pending is not None and memory.pending.answered and key in self._looks
             ),
             default=None,
         )
+
+
+def _trouble(look: Looked, now: datetime) -> datetime | None:
+    pending = look.memory.pending
+    if pending is not None and pending.answered and pending.sent_at is not None:
+        return pace.read_back_at(pending.sent_at, now)
+    if pending is not None or look.verdict.kind == "unreachable":
+        return now + pace.outage_wait(max(1, look.memory.outages))
+    return now + pace.IN_PROGRESS_AGAIN if look.verdict.code == "in_progress" else None
 
 
 def _read_ahead(wanted: Wanted, now: datetime) -> datetime | None:

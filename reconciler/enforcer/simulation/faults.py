@@ -26,7 +26,7 @@ class Faults:
     late_a_day: float = 0.04
     fights_a_day: float = 0.002
     open_doors: float = 0.03
-    outages_a_day: float = 0.1
+    outages_a_day: float = 0.5
     busy_a_day: float = 0.3
     lost: float = 0.001
 

@@ -65,22 +65,6 @@ class Simulation:
         return sum(account.transitions for account in self.accounts.values())
 
 
-class _Watch(Watch):
-    """A watch that can be told when to look, and of which a person has resumed a target."""
-
-    def look_by(self, target: Target, at: datetime) -> None:
-        """Look at ``target`` at ``at``, if not before."""
-        planned = self._looks.get(target.key)
-        if planned is None or at < planned:
-            self._plan(target, at, self._pressing.get(target.key))
-
-    def resume(self, target: Target, now: datetime) -> None:
-        """Command ``target`` again after two counter-actions."""
-        memory = self._memories[target.key]
-        self._memories[target.key] = replace(memory, stopped="", counter_actions=())
-        self._plan(target, now, now)
-
-
 def simulate(fleet: Fleet, setting: Setting) -> Simulation:
     """Enforce ``fleet`` for ``setting.days``. Equal arguments give equal results, to the bit."""
     start, end = micros(setting.start), micros(setting.start + timedelta(days=setting.days))
@@ -154,7 +138,7 @@ def _drive(
     end: int,
 ) -> None:
     """Rounds of the enforcer, each at the instant it asked for, among the visits of people."""
-    watch = _Watch(targets, {}, setting.start, _NO_REVIEWS)
+    watch = Watch(targets, {}, setting.start, _NO_REVIEWS)
     journal = MemoryJournal()
     looked: dict[TargetKey, int] = {}
     stopped: list[tuple[int, int]] = []
@@ -187,7 +171,7 @@ def _drive(
 
 
 def _visited(
-    watch: _Watch,
+    watch: Watch,
     panels: dict[TargetKey, Panel],
     target: Target,
     at: int,
