@@ -33,6 +33,7 @@ windows:
 """
 
 SETTINGS = """version: 1
+environments: {embedded: {rate: {per_minute: 6000000, burst: 100000}}}  # measure us, not the budget
 safety: {max_delete_count: 1000000, max_delete_percent: 100, max_update_percent: 100}
 """
 

@@ -15,10 +15,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "arming"))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from comparison import minute_states, timeline_of
-from minute_scan import NASTY_ZONES, MinuteScan, moved_dates, random_schedule
+from tests.arming.comparison import minute_states, timeline_of
+from tests.arming.minute_scan import NASTY_ZONES, MinuteScan, moved_dates, random_schedule
 
 
 def main() -> int:

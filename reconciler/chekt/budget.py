@@ -25,7 +25,7 @@ from typing import Protocol
 from filelock import FileLock
 
 from reconciler.chekt.connection import Rate
-from reconciler.errors import ConfigError
+from reconciler.errors import ConfigError, RemoteError
 
 _KEEP_BACK = 0.04
 """Share of the burst that is never spent: requests that leave evenly do not arrive evenly."""
@@ -150,13 +150,23 @@ class Budget:
         self._sleep = sleep
         self._ceiling = ceiling
 
-    def take(self) -> float:
-        """Wait for one token and spend it. Returns the seconds waited."""
+    def take(self, patience: float | None = None) -> float:
+        """Wait for one token and spend it. Returns the seconds waited.
+
+        ``patience``: the longest wait, in seconds. Raises RemoteError, and spends nothing, where it would
+        take longer.
+        """
         waited = 0.0
         while True:
             delay, block = self._reserve()
             if delay <= 0.0:
                 return waited
+            if patience is not None and waited + delay > patience:
+                self._give_back()
+                raise RemoteError(
+                    f"the request budget is used up for another {delay:.0f} s; nothing was sent",
+                    hint="It is tried again; raise environments.NAME.rate if the account allows more.",
+                )
             self._sleep(delay)
             waited += delay
             if self._block() == block:
@@ -200,6 +210,13 @@ class Budget:
 
         self._store.change(step)
         return due, block
+
+    def _give_back(self) -> None:
+        def step(bucket: Bucket | None) -> Bucket:
+            current = self._refilled(bucket)
+            return replace(current, tokens=min(self._capacity(current.limit), current.tokens + 1.0))
+
+        self._store.change(step)
 
     def _block(self) -> float:
         """The block in force. A reservation made under another one is void: the 429 emptied the bucket."""

@@ -30,6 +30,9 @@ _JITTER_SHARE: Final = 0.25
 _LONGEST_WAIT: Final = 300.0
 """Seconds; a server that asks for more is busy beyond this run."""
 
+_ONCE_PATIENCE: Final = 5.0
+"""Seconds that a call which must not come late waits for the rate budget."""
+
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _UNSENDABLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
@@ -169,7 +172,7 @@ class Transport:
     def _attempt(self, call: Call, account: Account) -> Answer | _Again:
         """One request: an answer, or why it may be tried again. Everything else is raised."""
         request = self._request(call)
-        account.budget.take()
+        account.budget.take(_ONCE_PATIENCE if call.once else None)
         started = self._runtime.clock()
         try:
             response = self._http.send(request, auth=account.auth)

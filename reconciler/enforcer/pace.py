@@ -43,6 +43,9 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 PROMPT = timedelta(minutes=5)
 """A disarm later than this needs the surface's word that nobody has armed the site since it was due."""
 
+LAST_DISARM = timedelta(seconds=10)
+"""A disarm that would hold for less than this does not leave any more: it might arrive too late."""
+
 READ_AHEAD = timedelta(seconds=10)
 """How long before a transition to an armed state the target is read, so that the command leaves at once."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
-from reconciler.chekt.client import Client
 from reconciler.errors import RemoteError
 from reconciler.manifests import Project
-from reconciler.model import Address, Owned
+from reconciler.model import Address, LiveObject, Owned
 
 
 class Place(NamedTuple):
@@ -19,6 +18,12 @@ class Place(NamedTuple):
     site_id: str
 
 
+class Lists(Protocol):
+    """The part of ``model.Reader`` that is needed here."""
+
+    def list(self, kind: str, parent_ids: tuple[str, ...]) -> Sequence[LiveObject]: ...
+
+
 class Sites:
     """The places of a project's sites: as the manifest or the ledger names them, else as listed.
 
@@ -26,7 +31,7 @@ class Sites:
     ``account_reference_id``, which is our external id (DESIGN section 5). Thread-safe.
     """
 
-    def __init__(self, project: Project, owned: Mapping[Address, Owned], client: Client) -> None:
+    def __init__(self, project: Project, owned: Mapping[Address, Owned], client: Lists) -> None:
         self._resources = {str(resource.address): resource for resource in project.resources}
         self._owned = owned
         self._client = client

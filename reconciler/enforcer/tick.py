@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.arming.project import Target, TargetKey
-from reconciler.enforcer import confirm, record
+from reconciler.enforcer import confirm, pace, record
 from reconciler.enforcer.memory import Memory, Pending
 from reconciler.enforcer.port import ArmingPort, Journal, Observation, Order, Reply
 from reconciler.enforcer.rules import Verdict, judge, learn
@@ -167,14 +167,15 @@ def _send(sights: Sequence[Sight], port: ArmingPort) -> tuple[list[Sight], list[
 
 
 def _order(sight: Sight) -> Order:
-    pending = sight.memory.pending
+    pending, until = sight.memory.pending, sight.wanted.until
     assert pending is not None
+    bounded = until is not None and loosens(sight.seen.status, pending.state)
     return Order(
         sight.target,
         pending.state,
         f"reconciler:{pending.schedule}@{pending.revision}",
         pending.idempotency_key,
-        sight.wanted.until if loosens(sight.seen.status, pending.state) else None,
+        until - pace.LAST_DISARM if bounded and until is not None else None,
     )
 
 

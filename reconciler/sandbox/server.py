@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -39,6 +40,8 @@ class Server:
             clear_untrusted_proxy_headers=True,
             ident="chekt-sandbox",
         )
+        # A queue of requests is what a busy client makes; it is no news for the person at the terminal.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._sandbox = sandbox
         self._stopping = threading.Event()
         shown = f"[{host}]" if ":" in host else host

@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from minute_scan import Fields
-
 from reconciler.arming import spec
 from reconciler.arming.calendars import calendar
 from reconciler.arming.timeline import Timeline, timeline
+from tests.arming.minute_scan import Fields
 
 DAILY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 

@@ -12,11 +12,12 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from comparison import timeline_of, utc, window
 from croniter import croniter
 from cronsim import CronSim
 from dateutil.rrule import DAILY, rrule
-from minute_scan import NASTY_ZONES, load_zone
+
+from tests.arming.comparison import timeline_of, utc, window
+from tests.arming.minute_scan import NASTY_ZONES, load_zone
 
 START, END = utc("2018-01-01"), utc("2021-01-01")
 ZONES = [*random.Random(8).sample(NASTY_ZONES, 10), "America/New_York", "Europe/London", "Pacific/Chatham"]

@@ -10,10 +10,10 @@ import zoneinfo
 
 import pytest
 import tzdata
-from minute_scan import NASTY_ZONES, load_zone
 
 from reconciler.arming.zones import Zone, tzdata_version, zone
 from reconciler.errors import ManifestError
+from tests.arming.minute_scan import NASTY_ZONES, load_zone
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001
 

@@ -6,7 +6,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from comparison import changes, timeline_of, utc, window
+
+from tests.arming.comparison import changes, timeline_of, utc, window
 
 NEW_YORK = "America/New_York"
 NIGHTS = [window("18:00", "08:00", days="daily")]

@@ -6,16 +6,16 @@ import datetime as dt
 import random
 
 import pytest
-from comparison import timeline_of, utc, window
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minute_scan import NASTY_ZONES, moved_dates, random_schedule
 
 from reconciler.arming import spec
 from reconciler.arming.spec import Override
 from reconciler.arming.states import State
 from reconciler.arming.timeline import HORIZON, Timeline, decide, transitions, vanished
 from reconciler.errors import ConfigError, ManifestError
+from tests.arming.comparison import timeline_of, utc, window
+from tests.arming.minute_scan import NASTY_ZONES, moved_dates, random_schedule
 
 SECOND = dt.timedelta(seconds=1)
 FIRST = dt.date(2010, 9, 1)

@@ -8,7 +8,6 @@ from typing import Any
 import icalendar
 import pytest
 import vobject
-from comparison import utc, window
 
 from reconciler.arming.fleet import Fleet
 from reconciler.arming.ical import armed_spans, calendar_text
@@ -17,6 +16,7 @@ from reconciler.arming.spec import Override
 from reconciler.arming.states import State
 from reconciler.errors import ManifestError
 from reconciler.model import Address, Resource, Source
+from tests.arming.comparison import utc, window
 
 WEEKNIGHTS = {
     "windows": [window("18:00", "08:00", days="mon tue wed thu fri")],

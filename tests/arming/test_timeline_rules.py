@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from comparison import changes, timeline_of, utc, window
+
+from tests.arming.comparison import changes, timeline_of, utc, window
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import datetime as dt
 import random
 
 import pytest
-from comparison import minute_states, timeline_of
-from minute_scan import NASTY_ZONES, MinuteScan, moved_dates, random_schedule
+
+from tests.arming.comparison import minute_states, timeline_of
+from tests.arming.minute_scan import NASTY_ZONES, MinuteScan, moved_dates, random_schedule
 
 
 @pytest.mark.parametrize("zone", NASTY_ZONES)

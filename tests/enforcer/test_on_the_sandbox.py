@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from reconciler.model import Address
+from reconciler.arming.states import State
+from reconciler.enforcer import pace
+from reconciler.enforcer.port import Order, Reply
+from reconciler.enforcer.sites import Sites
+from reconciler.enforcer.tick import tick
+from reconciler.errors import RemoteError
+from reconciler.model import Address, LiveObject
 from reconciler.sandbox import Fault
 from tests.enforcer.rig import EVENING, LATE, MORNING, NOON, TUESDAY, Rig, rig
 
@@ -111,12 +118,56 @@ def test_a_late_disarm_of_a_site_untouched_since_before_it_was_due_is_sent(armed
     assert armed.state == "disarmed"
 
 
-def test_a_disarm_that_waited_for_the_rate_until_its_window_ended_does_not_leave(armed: Rig) -> None:
+def test_an_outage_that_ends_inside_the_run_delays_the_disarm(armed: Rig) -> None:
     armed.sandbox.add_fault(Fault("status", "GET", ".*/arming", status=503, count=0))
     morning = MORNING + TUESDAY
     armed.clock.at(morning + timedelta(seconds=30), armed.sandbox.faults.clear)
     armed.run(morning)
-    assert armed.state == "disarmed"  # the outage ended inside the run, and the disarm was still wanted
+    assert armed.state == "disarmed"
+
+
+def test_a_disarm_held_up_until_its_window_is_over_does_not_leave(armed: Rig) -> None:
+    (target,) = armed.targets
+    now = MORNING + TUESDAY
+    armed.clock.set(now)
+    with armed.ledger() as ledger, armed.opened(ledger) as (_, port, _):
+        order = Order(target, State.DISARMED, "reconciler:nights@r", "key", not_after=now)
+        late, prompt = port.command([order, replace(order, not_after=now + timedelta(seconds=1))])
+    assert (late.outcome, prompt.outcome) == ("not_sent", "accepted")
+    assert armed.commands() == ["arm", "disarm"]
+
+
+def test_a_disarm_is_sent_with_the_end_of_its_window(armed: Rig) -> None:
+    orders: list[Order] = []
+    armed.clock.set(MORNING + TUESDAY)
+    with armed.ledger() as ledger, armed.opened(ledger) as (watch, port, journal):
+
+        class Listening:
+            now, observe = port.now, port.observe
+
+            def command(self, asked: Sequence[Order]) -> Sequence[Reply]:
+                orders.extend(asked)
+                return port.command(asked)
+
+        tick(watch, armed.clock.now(), Listening(), journal)
+    (order,) = orders
+    assert order.not_after == EVENING + TUESDAY - pace.LAST_DISARM
+
+
+def test_a_site_armed_and_disarmed_by_hand_just_before_the_transition_is_armed(site: Rig) -> None:
+    """The look taken ahead saw it armed; that must not pass for what it is at the transition."""
+    site.clock.at(EVENING - timedelta(seconds=12), lambda: site.by_hand("armed_away"))
+    site.clock.at(EVENING - timedelta(seconds=4), lambda: site.by_hand("disarmed"))
+    site.run(EVENING - timedelta(seconds=40))
+    assert site.state == "armed_away"
+
+
+def test_a_429_that_asks_for_minutes_is_not_slept_out_inside_a_request(armed: Rig) -> None:
+    armed.sandbox.add_fault(Fault("status", "GET", ".*/arming", status=429, seconds=120))
+    morning = MORNING + TUESDAY
+    armed.run(morning)
+    assert armed.rule == "unreachable"
+    assert armed.clock.now() < morning + timedelta(seconds=60)
 
 
 @pytest.mark.parametrize("offset", [-7, 7])
@@ -292,6 +343,16 @@ def test_a_lost_answer_is_followed_by_the_same_command_under_the_same_key(site: 
     assert [row.result for row in site.records()] == ["confirmed"]
 
 
+def test_a_command_sent_again_while_the_panel_is_slow_takes_effect_once(tmp_path: Path) -> None:
+    with rig(tmp_path, switches={"arming_delay": 20.0}) as site:
+        site.run(NOON)
+        site.sandbox.add_fault(Fault("drop", "POST", ".*/arm", when="after"))
+        site.run(EVENING)
+        posts = [request for request in site.sandbox.requests() if request.method == "POST"]
+        assert [request.replayed for request in posts] == [False, True]
+        assert (site.state, site.commands()) == ("armed_away", ["arm"])
+
+
 @pytest.mark.parametrize(
     "fault", [Fault("status", "POST", status=429, seconds=2), Fault("drop", "POST", ".*/arm")]
 )
@@ -339,3 +400,12 @@ def test_the_record_says_what_was_seen_decided_and_by_what(armed: Rig) -> None:
     history = armed.admin("GET", f"/sites/{armed.site_id}/arming/history")
     assert f"reconciler:nights@{target.revision}" in str(history)
     assert request.idempotency_key
+
+
+def test_a_site_whose_external_id_two_sites_share_is_not_guessed_at(site: Rig) -> None:
+    class Listing:
+        def list(self, kind: str, parents: tuple[str, ...]) -> Sequence[LiveObject]:
+            return [LiveObject(kind, number, "hq", {}) for number in ("1", "2")]
+
+    with pytest.raises(RemoteError, match="not in the account"):
+        Sites(site.project, {}, Listing()).place("site:acme/hq")

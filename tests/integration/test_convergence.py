@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Cli
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.integration.conftest import Cli
 from tests.manifests.strategies import Drawn, projects, write
 
 DEALER_SURFACE_ONLY = {"title", "slot_number", "sms_alarm_enabled", "email_alarm_enabled"}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Cli, Served
+
+from tests.integration.conftest import Cli, Served
 
 DEALER = "kind: dealer\nid: acme\ndealer_id: 12345\n"
 

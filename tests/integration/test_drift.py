@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from conftest import Cli, Served
+
+from tests.integration.conftest import Cli, Served
 
 ACCOUNT = """
 kind: dealer

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EXAMPLES, Cli, Served
+
+from tests.integration.conftest import EXAMPLES, Cli, Served
 
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 

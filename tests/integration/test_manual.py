@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Cli, Served
 
 from reconciler.sandbox import dealer_key
+from tests.integration.conftest import Cli, Served
 
 SETTINGS = """
 version: 1

@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Cli, Served
-
 from reconciler.sandbox import Fault
+from tests.integration.conftest import Cli, Served
 
 RECONCILER = [sys.executable, "-m", "reconciler"]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Cli, Served
+from tests.integration.conftest import Cli, Served
 
 
 def test_a_plan_reads_each_collection_in_scope_once(

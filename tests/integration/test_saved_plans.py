@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
-from conftest import Cli, Served
 from freezegun import freeze_time
+
+from tests.integration.conftest import Cli, Served
 
 TEXT = """
 kind: dealer

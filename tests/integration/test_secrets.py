@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Cli, Served
 
 from reconciler import sandbox as simulator
+from tests.integration.conftest import Cli, Served
 
 WEBHOOK_SECRET = "planted-webhook-secret+/=é"
 ROTATED = "rotated webhook secret"

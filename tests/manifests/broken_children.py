@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broken import one, site
+from tests.manifests.broken import one, site
 
 CHILDREN = (
     one("devices null", site("devices:\n"), "m.yaml:5:9", "devices: null is not a list", "devices: []"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broken import one, site
+from tests.manifests.broken import one, site
 
 EXPLODING = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join(['*' + old] * 10)}]\n" for old, new in ("ab", "bc", "cd", "de", "ef")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broken import SITE, one, schedule, site
+from tests.manifests.broken import SITE, one, schedule, site
 
 LINKS = (
     one(

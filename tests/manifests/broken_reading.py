@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broken import SITE, one, site
+from tests.manifests.broken import SITE, one, site
 
 READING = (
     one("tab as indentation", "kind: site\n\tid: hq\n", "m.yaml:2:1", "a tab", "Indent with spaces"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broken import SITE, Broken, one, site
+from tests.manifests.broken import SITE, Broken, one, site
 
 SETTINGS = (
     one(

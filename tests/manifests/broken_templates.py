@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broken import SITE, one
+from tests.manifests.broken import SITE, one
 
 TEMPLATES = (
     one(

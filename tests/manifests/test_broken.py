@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from broken import BASE, Broken
-from broken_children import CHILDREN, SECRETS
-from broken_documents import DOCUMENTS
-from broken_links import LINKS, SCHEDULES
-from broken_reading import READING
-from broken_settings import MANY, SETTINGS
-from broken_templates import TEMPLATES
 
 from reconciler.errors import ManifestError
 from reconciler.manifests import load
+from tests.manifests.broken import BASE, Broken
+from tests.manifests.broken_children import CHILDREN, SECRETS
+from tests.manifests.broken_documents import DOCUMENTS
+from tests.manifests.broken_links import LINKS, SCHEDULES
+from tests.manifests.broken_reading import READING
+from tests.manifests.broken_settings import MANY, SETTINGS
+from tests.manifests.broken_templates import TEMPLATES
 
 CASES = (*READING, *DOCUMENTS, *CHILDREN, *SECRETS, *SCHEDULES, *LINKS, *TEMPLATES, *SETTINGS, *MANY)
 

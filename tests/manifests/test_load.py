@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strategies import write
 
 from reconciler.errors import ConfigError, ManifestError
 from reconciler.manifests import Project, load
 from reconciler.model import Address, Lifecycle, Resource, SecretRef, Source
+from tests.manifests.strategies import write
 
 DESIGN_EXAMPLE = """\
 # yaml-language-server: $schema=../../schemas/manifest.schema.json

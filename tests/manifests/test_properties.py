@@ -11,7 +11,6 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import Drawn, flow, projects, write
 
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.kinds import REGISTRY
@@ -19,6 +18,7 @@ from reconciler.manifests import Project, load
 from reconciler.manifests.core_yaml import read
 from reconciler.manifests.nodes import Page, Series, Table
 from reconciler.model import Address
+from tests.manifests.strategies import Drawn, flow, projects, write
 
 
 @pytest.fixture(name="folder", scope="module")

@@ -11,14 +11,14 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
-from strategies import Drawn, projects
-from test_load import DESIGN_EXAMPLE
-from test_settings import SETTINGS
 
 from reconciler.kinds import REGISTRY
 from reconciler.manifests.core_yaml import read
 from reconciler.manifests.nodes import Node, Page, Series, Table
 from reconciler.manifests.schema import manifest_schema, settings_schema
+from tests.manifests.strategies import Drawn, projects
+from tests.manifests.test_load import DESIGN_EXAMPLE
+from tests.manifests.test_settings import SETTINGS
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strategies import write
 
 from reconciler.errors import ConfigError
 from reconciler.manifests import Project, load
 from reconciler.model import SecretRef
+from tests.manifests.strategies import write
 
 DEALER = "kind: dealer\nid: acme\ndealer_id: 1\n"
 SETTINGS = """\

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strategies import write
 
 from reconciler.errors import ManifestError
 from reconciler.manifests import Project, load
+from tests.manifests.strategies import write
 
 DEALER = "kind: dealer\nid: acme\ndealer_id: 1\n"
 SITES = """\

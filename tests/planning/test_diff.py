@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import live_of, resource
 
 from reconciler.kinds import REGISTRY
 from reconciler.planning.diff import diff
+from tests.planning.world import live_of, resource
 
 WINDOW = {"days": ["mon"], "arm": "18:00", "disarm": "08:00", "mode": "away"}
 APP = {"name": "Verifier", "webhook": {"url": "https://a.example.com", "events": ["alarm.created"]}}

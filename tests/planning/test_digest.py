@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from world import at, live_of, resource
 
 from reconciler.planning.digest import canonical, digest, idempotency_key, precondition
+from tests.planning.world import at, live_of, resource
 
 SITE = at("site:acme/hq")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from world import DEALER_SURFACE, PARTNER, World, at, live_of, resource
 
 from reconciler.errors import PlanError, UnsafePlanError, UnsupportedError
 from reconciler.model import Action, Change, Collection, Owned, Replaced, SecretRef, Snapshot
 from reconciler.planning.order import ordered
 from reconciler.planning.scope import Scope
+from tests.planning.world import DEALER_SURFACE, PARTNER, World, at, live_of, resource
 
 ACME = resource("dealer:acme")
 HQ = resource("site:acme/hq")

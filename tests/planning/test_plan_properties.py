@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from world import World, live_of, resource
 
 from reconciler.errors import PlanError
 from reconciler.model import Action, Owned, Plan, Resource
 from reconciler.planning.ownership import owns
 from reconciler.planning.scope import parent_of
 from reconciler.planning.steps import steps
+from tests.planning.world import World, live_of, resource
 
 STATIONS = ("central", "north")
 NAMES = st.sampled_from(["Alpha", "Beta"])

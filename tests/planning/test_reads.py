@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from world import DEALER_SURFACE, EVERYTHING, PARTNER, SANDBOX, World, at, resource
 
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Owned
 from reconciler.planning import reads
 from reconciler.planning.scope import Scope
+from tests.planning.world import DEALER_SURFACE, EVERYTHING, PARTNER, SANDBOX, World, at, resource
 
 ACME = resource("dealer:acme")
 HQ = resource("site:acme/hq")

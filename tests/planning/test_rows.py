@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from world import DEALER_SURFACE, EVERYTHING, PARTNER, World, at, resource
-
 from reconciler.model import Owned
 from reconciler.planning.rows import forgotten, protections
 from reconciler.planning.scope import Scope
+from tests.planning.world import DEALER_SURFACE, EVERYTHING, PARTNER, World, at, resource
 
 ACME = resource("dealer:acme")
 HQ = resource("site:acme/hq")

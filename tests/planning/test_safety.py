@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from world import EVERYTHING, PARTNER, World, at, resource
 
 from reconciler.errors import PlanError, UnsafePlanError
 from reconciler.model import Address, Collection, Owned, Snapshot
 from reconciler.planning.safety import Policy
 from reconciler.planning.scope import Scope
+from tests.planning.world import EVERYTHING, PARTNER, World, at, resource
 
 ACME = resource("dealer:acme")
 HQ = resource("site:acme/hq")

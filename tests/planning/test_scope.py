@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import at
 
 from reconciler.errors import PlanError
 from reconciler.planning.scope import Scope, chain, parent_of
+from tests.planning.world import at
 
 KNOWN = [
     at(text)

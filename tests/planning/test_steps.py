@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from world import World, at, resource
-
 from reconciler.model import Operation
 from reconciler.planning.steps import Batch, Step, StepKey, field_name, steps
+from tests.planning.world import World, at, resource
 
 ACME = resource("dealer:acme")
 HQ = resource("site:acme/hq", address1=None)

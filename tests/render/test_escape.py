@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_plan import CHANGES, HOSTILE, PLAN, REPORT
 
 from reconciler.model import Address, FieldChange, Outcome, Plan, Source
 from reconciler.render import html, markdown, report, text
 from reconciler.render.escape import value_text, visible
+from tests.render.sample_plan import CHANGES, HOSTILE, PLAN, REPORT
 
 TROUBLE = st.text(
     alphabet=st.sampled_from("a\n\r\x1b\x9b\x00\x7f\u202e\u2066\u2028\u200b\ufeff\ud800`<>&\"'@|\\")

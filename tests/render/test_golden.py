@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sample_plan import EMPTY, PLAN, REPORT
 
 from reconciler.render import html, json, markdown, report, text
+from tests.render.sample_plan import EMPTY, PLAN, REPORT
 
 GOLDEN = Path(__file__).parent / "golden"
 

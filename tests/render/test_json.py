@@ -12,13 +12,13 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_plan import CHANGES, EMPTY, PLAN
 
 from reconciler.errors import ConfigError, StalePlanError
 from reconciler.model import Action, FieldChange, Plan
 from reconciler.planning.digest import digest
 from reconciler.render.json import from_json, to_json
 from reconciler.render.schema import plan_schema
+from tests.render.sample_plan import CHANGES, EMPTY, PLAN
 
 
 @pytest.mark.parametrize("plan", [PLAN, EMPTY])

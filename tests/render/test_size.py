@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sample_plan import CHANGES, PLAN
 
 from reconciler.model import Action, Address, Change, FieldChange, Plan
 from reconciler.render.lines import duration
 from reconciler.render.markdown import LIMIT, to_markdown
+from tests.render.sample_plan import CHANGES, PLAN
 
 
 def large(count: int, value: str) -> Plan:

@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import BaseClock
+
+from tests.sandbox.conftest import BaseClock
 
 Switch = Callable[..., None]
 CONTACT = {

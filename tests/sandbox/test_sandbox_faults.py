@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import BaseClock
 
 from reconciler.sandbox import Fault, Sandbox
+from tests.sandbox.conftest import BaseClock
 
 Switch = Callable[..., None]
 SITE = {"external_site_id": "branch", "name": "Branch", "timezone": "America/New_York"}

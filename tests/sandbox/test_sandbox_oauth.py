@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from conftest import START, BaseClock
 
 from reconciler.sandbox import AUDIENCE, CLIENT_ID, CLIENT_SECRET, DEALER_ID, Sandbox, dealer_key
 from reconciler.sandbox.credentials import SCOPES, KeyPair, generate_key
 from reconciler.sandbox.oauth import ASSERTION_TYPE, PARTNER_CLAIM
+from tests.sandbox.conftest import START, BaseClock
 
 SECRET = {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 NOW = int(START.timestamp())

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import BaseClock
 
 from reconciler.sandbox import Sandbox, Switches, transport
+from tests.sandbox.conftest import BaseClock
 
 Switch = Callable[..., None]
 SIM = "https://api.example.com/sim/v0"
