@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reconciler.chekt import ClientSecret, Rate
 from reconciler.chekt.arming import Command, send
 from reconciler.chekt.budget import Budget, FileStore, MemoryStore, store
-from reconciler.errors import ConfigError
+from reconciler.errors import ConfigError, RemoteError
 from tests.chekt.conftest import SECRET, TOKEN_URL, Clock, Lab, always
 
 PARTNER = Rate(per_minute=5000, burst=500)
@@ -75,6 +75,17 @@ def test_a_full_bucket_makes_nobody_wait() -> None:
     spender = budget(clock)
     assert [spender.take() for _ in range(480)] == [0.0] * 480
     assert spender.take() > 0
+
+
+def test_who_has_no_patience_is_told_and_spends_nothing() -> None:
+    clock = Clock()
+    spender = budget(clock, Rate(60, 5))
+    spender.refuse(30.0)
+    with pytest.raises(RemoteError, match="used up for another 31 s"):
+        spender.take(patience=5.0)
+    assert clock.slept == []
+    assert spender.take() == pytest.approx(31.0, rel=0.02)
+    assert spender.take(patience=5.0) == pytest.approx(1.0, rel=0.02)
 
 
 def test_the_servers_limit_moves_the_refill() -> None:
