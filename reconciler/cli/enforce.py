@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli import options
-from reconciler.cli.console import Console, printable
+from reconciler.cli.console import Console, error_text, printable
 from reconciler.cli.moments import moment
-from reconciler.errors import ConfigError, LockedError
+from reconciler.errors import ConfigError, LockedError, ReconcilerError
 
 if TYPE_CHECKING:  # start-up stays instant
     from reconciler.account import Runtime
@@ -172,14 +172,13 @@ def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) ->
     horizon = _seconds(asked.horizon)
     try:
         with (
-            enforcement_lock(project, runtime, "enforce --once"),
+            nullcontext() if asked.dry_run else enforcement_lock(project, runtime, "enforce --once"),
             open_session(project, runtime, asked.scope) as session,
             stop_on_signal(console) as stop,
         ):
             clock = SystemClock(runtime.clock, stop)
             done = once(session.watch, session.port, session.journal, clock, horizon, send=not asked.dry_run)
-            if not asked.dry_run:
-                _tell(console, session, done, asked)
+            told = asked.dry_run or _tell(console, session, done, asked)
     except LockedError as exc:
         return _excluded(console, exc, asked.output_format)
     if asked.output_format == "json":
@@ -187,13 +186,22 @@ def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) ->
         console.out(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
     else:
         _print(console, done, session, dry_run=asked.dry_run)
-    return exit_code(done)
+    return exit_code(done) if told else 1
 
 
-def _tell(console: Console, session: Session, done: Run, asked: Asked) -> None:
-    """Alerts to people, figures to monitoring."""
+def _tell(console: Console, session: Session, done: Run, asked: Asked) -> bool:
+    """Alerts to people, figures to monitoring. False where that failed: the run's own report still comes."""
+    try:
+        _alert(console, session, done, asked)
+        _write_files(session, done, asked)
+    except ReconcilerError as exc:
+        console.note(error_text(exc))
+        return False
+    return True
+
+
+def _alert(console: Console, session: Session, done: Run, asked: Asked) -> None:
     from reconciler.enforcer.alerts import Alerts  # noqa: PLC0415
-    from reconciler.enforcer.metrics import heartbeat_text, metrics_text, write_whole  # noqa: PLC0415
     from reconciler.enforcer.senders import receivers  # noqa: PLC0415
 
     account, watch = session.account, session.watch
@@ -203,6 +211,12 @@ def _tell(console: Console, session: Session, done: Run, asked: Asked) -> None:
     alerts.heed(done.sights.values(), done.ended_at)
     for failure in alerts.tell():
         console.note(failure)
+
+
+def _write_files(session: Session, done: Run, asked: Asked) -> None:
+    from reconciler.enforcer.metrics import heartbeat_text, metrics_text, write_whole  # noqa: PLC0415
+
+    account, watch = session.account, session.watch
     if asked.metrics is not None:
         write_whole(asked.metrics, metrics_text(watch, done.sights, account.ledger, done.ended_at))
     if asked.heartbeat is not None:

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from reconciler.arming.spec import ManualChange
-from reconciler.arming.states import State
 from reconciler.enforcer import pace
 from reconciler.enforcer.memory import Memory, Pending
 from reconciler.enforcer.port import Observation
@@ -83,7 +82,7 @@ def _changed_by_hand(memory: Memory, seen: Observation, wanted: Wanted, before: 
     at = seen.at
     if seen.changed_at is not None and before is not None and before <= seen.changed_at <= seen.at:
         at = seen.changed_at
-    counter = memory.ours and wanted.state is not State.DISARMED
+    counter = memory.ours and not loosens(seen.status, wanted.state)
     memory = replace(memory, by_hand=at, ours=False)
     if not counter:
         return memory
@@ -99,7 +98,7 @@ def judge(wanted: Wanted, policy: ManualChange, seen: Observation, memory: Memor
     """What to do at ``now`` about a target that should be ``wanted``; ``memory`` has learnt ``seen``."""
     return (
         _at_rest(wanted, seen, memory, now)
-        or _under_way(wanted, policy, memory, now)
+        or _under_way(wanted, policy, seen, memory, now)
         or _doubt(wanted, seen, memory, now)
         or _command(wanted, memory, now)
     )
@@ -117,11 +116,18 @@ def _at_rest(wanted: Wanted, seen: Observation, memory: Memory, now: datetime) -
     return None if settled(seen.status) else _hands_off(seen, now)
 
 
-def _under_way(wanted: Wanted, policy: ManualChange, memory: Memory, now: datetime) -> Verdict | None:
+def _under_way(
+    wanted: Wanted, policy: ManualChange, seen: Observation, memory: Memory, now: datetime
+) -> Verdict | None:
     """A command whose outcome is awaited, or a change by hand that is respected."""
     if memory.pending is not None:
         return _confirming(memory.pending, wanted, now)
-    return None if memory.by_hand is None else _by_hand(wanted, policy, memory.by_hand, now)
+    if memory.by_hand is None:
+        return None
+    if loosens(seen.status, wanted.state):
+        at = memory.by_hand.strftime("%Y-%m-%d %H:%M:%S UTC")
+        return Verdict("respected", "armed_by_hand", f"armed by hand at {at}; left as it is")
+    return _by_hand(policy, memory.by_hand, now)
 
 
 def _command(wanted: Wanted, memory: Memory, now: datetime) -> Verdict:
@@ -159,11 +165,9 @@ def _confirming(pending: Pending, wanted: Wanted, now: datetime) -> Verdict | No
     )
 
 
-def _by_hand(wanted: Wanted, policy: ManualChange, since: datetime, now: datetime) -> Verdict | None:
+def _by_hand(policy: ManualChange, since: datetime, now: datetime) -> Verdict | None:
     """A change by hand that is respected, None where the policy undoes it now."""
     at = since.strftime("%Y-%m-%d %H:%M:%S UTC")
-    if wanted.state is State.DISARMED:
-        return Verdict("respected", "armed_by_hand", f"armed by hand at {at}; left as it is")
     if policy.policy == "respect_until_next":
         return Verdict(
             "respected", "by_hand", f"changed by hand at {at}; respected until the next transition"

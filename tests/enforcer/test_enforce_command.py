@@ -11,11 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.account import open_ledger
+from reconciler.account import Runtime, open_ledger
 from reconciler.cli.console import Console
 from reconciler.cli.main import run
 from reconciler.enforcer.memory import Memory, to_json
+from reconciler.enforcer.session import enforcement_lock
 from reconciler.manifests import load
+from reconciler.redaction import Redactor
 from reconciler.sandbox import DEALER_ID, Sandbox, Switches, dealer_key, serve, transport
 from tests.enforcer.rig import EVENING, LATE, MORNING, NOON, SITE, TUESDAY, project
 
@@ -121,6 +123,23 @@ def test_a_site_that_is_not_in_the_account_is_reported(home: Home) -> None:
     home.sandbox("POST", "/reset", {})
     code, said = home.once(EVENING)
     assert (code, "`reconciler apply` first" in said) == (1, True)
+
+
+def test_alerts_that_cannot_be_told_do_not_keep_the_site_from_being_armed(home: Home) -> None:
+    settings = home.directory / "reconciler.yaml"
+    alerts = "alerts: [{webhook: {url: {env: NOT_SET_ANYWHERE}}}]\n"
+    settings.write_text(settings.read_text(encoding="utf-8") + alerts, encoding="utf-8")
+    code, said = home.once(EVENING)
+    assert code == 1
+    assert "NOT_SET_ANYWHERE" in said
+    assert "disarmed -> armed_away  confirmed" in said
+
+
+def test_a_dry_run_needs_no_lock(home: Home) -> None:
+    made = load(home.directory, env={})
+    runtime = Runtime({}, Redactor(), lambda: EVENING)
+    with enforcement_lock(made, runtime, "enforce --daemon"):
+        assert "would be commanded" in home.once(EVENING, "--dry-run")[1]
 
 
 def test_a_stop_is_lifted_by_a_person(home: Home) -> None:
