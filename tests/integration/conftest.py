@@ -100,6 +100,12 @@ class Served:
         """``METHOD path`` of every request but those for tokens, oldest first."""
         return [f"{r.method} {r.path}" for r in self.log() if r.path != "/oauth/token"]
 
+    def site_id(self, external_id: str) -> int:
+        """The number a site was given; sites of one apply are made side by side, in any order."""
+        row = self.sandbox.store.find("site", "12345", external_id)
+        assert row is not None
+        return row.id
+
     def forget(self) -> None:
         self.sandbox.clear_requests()
 

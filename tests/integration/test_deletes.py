@@ -36,10 +36,11 @@ def test_a_removed_site_goes_with_its_children_first(
         "contact:acme/shop/first": "delete",
         "site:acme/shop": "delete",
     }
+    shop = served.site_id("shop")
     served.forget()
     assert cli("apply", directory, "--yes", "--allow-deletes", 4).code == 0
     deletes = [call for call in served.calls() if call.startswith("DELETE")]
-    assert deletes[-1] == "DELETE /partner/v1/dealers/12345/sites/2"
+    assert deletes[-1] == f"DELETE /partner/v1/dealers/12345/sites/{shop}"
     assert len(deletes) == 3  # both devices in one call
     assert cli("drift", directory).code == 0
 
@@ -111,7 +112,8 @@ def test_a_site_that_holds_what_is_not_ours_is_not_deleted(
 ) -> None:
     directory = project(account_yaml=DEALER, sites_yaml=sites("hq", "shop"))
     assert cli("apply", directory, "--yes").code == 0
-    body = {"scope": "12345/2", "external_id": "theirs", "body": {"first_name": "A", "last_name": "B"}}
+    scope = f"12345/{served.site_id('shop')}"
+    body = {"scope": scope, "external_id": "theirs", "body": {"first_name": "A", "last_name": "B"}}
     assert httpx.post(f"{served.server.url}/sim/v0/objects/contact", json=body).is_success
     (directory / "sites.yaml").write_text(sites("hq"), encoding="utf-8")
     refused = cli("apply", directory, "--yes", "--allow-deletes", 4, "--format", "json")

@@ -39,8 +39,8 @@ def prepared(cli: Cli, project: Callable[..., Path]) -> tuple[Path, Path]:
     return directory, saved
 
 
-def rename(served: Served, site: int, name: str) -> None:
-    url = f"{served.server.url}/sim/v0/objects/site/{site}"
+def rename(served: Served, site: str, name: str) -> None:
+    url = f"{served.server.url}/sim/v0/objects/site/{served.site_id(site)}"
     assert httpx.patch(url, json={"name": name}).is_success
 
 
@@ -63,7 +63,7 @@ def test_the_plan_and_its_project_can_move_together(
 
 def test_an_object_that_moved_is_named(cli: Cli, served: Served, project: Callable[..., Path]) -> None:
     _, saved = prepared(cli, project)
-    rename(served, 1, "Changed by hand")
+    rename(served, "hq", "Changed by hand")
     refused = cli("apply", saved, "--yes", "--format", "json")
     assert refused.json["error"]["code"] == "stale_plan"
     assert "site:acme/hq" in refused.json["error"]["message"]
@@ -73,7 +73,7 @@ def test_an_object_that_moved_is_named(cli: Cli, served: Served, project: Callab
 
 def test_unrelated_drift_does_not_refuse_it(cli: Cli, served: Served, project: Callable[..., Path]) -> None:
     directory, saved = prepared(cli, project)
-    rename(served, 2, "Changed by hand")
+    rename(served, "shop", "Changed by hand")
     assert cli("apply", saved, "--yes").code == 0
     assert cli("drift", directory).changes() == {"site:acme/shop": "update"}
 
