@@ -145,11 +145,12 @@ class Watch:
                 self._plan(target, now)
         return chosen
 
-    def _urgency(self, target: Target, now: datetime) -> tuple[bool, datetime, bool, int]:
-        """What is not reached yet first, the oldest due first, arming before disarming."""
+    def _urgency(self, target: Target, now: datetime) -> tuple[bool, bool, datetime, bool, int]:
+        """What is not reached first, the oldest due first, arming before disarming; reading back later."""
         wanted, memory = self.wanted(target, now), self._memories[target.key]
         reached = memory.reached and memory.period == wanted.due
-        return reached, wanted.due, wanted.state is State.DISARMED, self._index[target.key]
+        confirming = memory.pending is not None and memory.pending.answered
+        return reached, confirming, wanted.due, wanted.state is State.DISARMED, self._index[target.key]
 
     def ahead(self, target: Target, now: datetime) -> Observation | None:
         """The look taken just before a transition, if it may be armed from; None: read again.

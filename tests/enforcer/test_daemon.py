@@ -70,7 +70,10 @@ def service(tmp_path: Path) -> Service:
 
 
 def test_it_sleeps_to_the_exact_instants_of_a_day(service: Service) -> None:
-    service.run(timedelta(hours=21))
+    service.clock.set(EVENING - timedelta(minutes=30))
+    service.run(timedelta(hours=1))
+    service.clock.set(MORNING + TUESDAY - timedelta(minutes=30))
+    service.run(timedelta(hours=1))
     assert [(row.decided, row.issued_at) for row in service.records()] == [
         ("armed_away", EVENING),
         ("disarmed", MORNING + TUESDAY),
@@ -79,16 +82,18 @@ def test_it_sleeps_to_the_exact_instants_of_a_day(service: Service) -> None:
 
 def test_a_suspend_is_noticed_and_what_it_missed_is_made_up_for(service: Service) -> None:
     """The wall clock leaps while the monotonic one stands still."""
+    service.clock.set(EVENING - timedelta(minutes=70))
     service.clock.at(EVENING - timedelta(hours=1), lambda: service.clock.step(timedelta(hours=3)))
-    service.run(timedelta(hours=9))
+    service.run(timedelta(hours=4))
     (row,) = service.records()
     assert row.issued_at < EVENING + timedelta(hours=2, seconds=10)
     assert service.noted("The clock moved by +10800") == 1
 
 
 def test_a_clock_set_back_is_noticed(service: Service) -> None:
-    service.clock.at(NOON + timedelta(hours=1), lambda: service.clock.step(-timedelta(minutes=30)))
-    service.run(timedelta(hours=7))
+    service.clock.set(EVENING - timedelta(minutes=10))
+    service.clock.at(EVENING - timedelta(minutes=5), lambda: service.clock.step(-timedelta(minutes=30)))
+    service.run(timedelta(minutes=30))
     assert service.noted("The clock moved by -1800") == 1
     assert [row.issued_at for row in service.records()] == [EVENING]
 
@@ -140,7 +145,8 @@ def test_an_override_set_while_it_sleeps_is_obeyed_within_seconds(service: Servi
 
 
 def test_monitoring_sees_that_it_lives_and_what_it_does(service: Service) -> None:
-    service.run(timedelta(hours=7))
+    service.clock.set(EVENING - timedelta(minutes=30))
+    service.run(timedelta(minutes=90))
     assert service.files.heartbeat is not None
     assert service.files.metrics is not None
     beat = json.loads(service.files.heartbeat.read_text(encoding="utf-8"))
