@@ -1,0 +1,90 @@
+"""How late commands leave when many sites on one dealer key change at one instant.
+
+    python benchmarks/lateness.py [--sites 100]
+
+A sandbox on a loopback socket with CHeKT's documented rate limits (1,000 requests a minute, 100 at once),
+one dealer key, one schedule that arms every site at the next full minute, and ``enforce --once`` as cron
+would start it. Lateness is from that minute to the moment a command leaves; the clock of both is this machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from reconciler import sandbox as simulator
+from reconciler.model import JsonObject
+
+NOTICE = 45.0
+"""Seconds before the minute at which the run starts: cron's interval, less what starting takes."""
+
+
+def project(directory: Path, url: str, sites: int, due: datetime) -> None:
+    """A project of ``sites`` sites that arm at ``due``, a full minute."""
+    directory.mkdir()
+    settings = f"version: 1\nenvironments: {{real: {{base_url: '{url}', surface: dealer}}}}\n"
+    (directory / "reconciler.yaml").write_text(settings, encoding="utf-8")
+    documents = ["kind: dealer\nid: acme\ndealer_id: 12345\n"]
+    end = (due + timedelta(hours=6)).strftime("%H:%M")
+    documents.append(
+        "kind: schedule\nid: all\nwindows:\n  - {days: [mon, tue, wed, thu, fri, sat, sun], "
+        f'arm: "{due:%H:%M}", disarm: "{end}"}}\n'
+    )
+    documents += [
+        f"kind: site\nid: s{n}\nname: Site {n}\ntimezone: UTC\narming: {{schedule: all}}\n"
+        for n in range(sites)
+    ]
+    (directory / "sites.yaml").write_text("---\n".join(documents), encoding="utf-8")
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which ``share`` of ``values`` lie (nearest rank)."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sites", type=int, default=100)
+    count = parser.parse_args().sites
+    app = simulator.Sandbox()
+    named: JsonObject = {"sites": [{"external_id": f"s{n}", "name": f"Site {n}"} for n in range(count)]}
+    app.set_up(12345, named)
+    with tempfile.TemporaryDirectory() as folder, simulator.serve(app) as server:
+        now = datetime.now(tz=UTC)
+        due = (now + timedelta(seconds=NOTICE + 60)).replace(second=0, microsecond=0)
+        directory = Path(folder) / "project"
+        project(directory, server.url, count, due)
+        env = {**os.environ, "CHEKT_API_KEY": simulator.dealer_key(12345), "XDG_STATE_HOME": folder}
+        time.sleep(max(0.0, (due - datetime.now(tz=UTC)).total_seconds() - NOTICE))
+        command = [sys.executable, "-m", "reconciler", "enforce", str(directory), "--once", "--env", "real"]
+        done = subprocess.run(
+            [*command, "--horizon", "60s", "--format", "json"],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        report = json.loads(done.stdout)
+        left = [float(row["late_seconds"]) for row in report["commands"] if row["decided"] == "armed_away"]
+        refused = sum(record.status == 429 for record in app.requests())
+    app.close()
+    print(
+        f"{count} sites on one key, armed at {due:%H:%M:%S} UTC: {len(left)} commands, {refused} answers 429"
+    )
+    print(
+        f"  command sent after: median {statistics.median(left):.3f} s, p99 {percentile(left, 0.99):.3f} s,"
+        f" last {max(left):.3f} s"
+    )
+    print(f"  exit code {done.returncode}, {report['summary']}")
+
+
+if __name__ == "__main__":
+    main()
