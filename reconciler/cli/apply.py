@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +10,7 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console
+from reconciler.cli.signals import stop_on_signal
 from reconciler.errors import (
     ApplyError,
     ConfigError,
@@ -154,7 +151,7 @@ def _run(
             console.out(render.render_plan(planned.plan, "text", colour=console.colour))
         if _writes(planned.plan) and not yes:
             _ask(console, planned.plan, asked)
-        with _stop_on_signal(console) as stop, console.progress() as applying:
+        with stop_on_signal(console) as stop, console.progress() as applying:
             applied = workflows.apply_plan(account, planned, asked, on_event=applying, stop=stop)
     failure = _failure(applied)
     if output_format == "json":
@@ -188,24 +185,6 @@ def _ask(console: Console, plan: Plan, asked: Options) -> None:
         question = f"Delete all of this in environment {plan.environment!r}? It cannot be undone."
     if not console.confirm(question):
         raise click.Abort
-
-
-@contextmanager
-def _stop_on_signal(console: Console) -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set while the block runs, in place of ending the process."""
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is the system's
-        if not stop.is_set():
-            console.note("Stopping: the writes in flight are finished, no other is begun.")
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action)
 
 
 def _failure(applied: Applied) -> ApplyError | None:

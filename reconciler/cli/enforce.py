@@ -5,10 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +16,7 @@ import click
 from reconciler.cli import options
 from reconciler.cli.console import Console, error_text, printable
 from reconciler.cli.moments import moment
+from reconciler.cli.signals import stop_on_signal
 from reconciler.errors import ConfigError, LockedError, ReconcilerError
 
 if TYPE_CHECKING:  # start-up stays instant
@@ -290,39 +288,14 @@ def _seconds(text: str) -> timedelta:
     return timedelta(seconds=int(text[:-1]) * unit)
 
 
-@contextmanager
-def stop_on_signal(console: Console) -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set while the block runs, in place of ending the process."""
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is the system's
-        if not stop.is_set():
-            console.note("Stopping: what is under way is finished, nothing else is begun.")
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action)
-
-
-_TARGET = click.argument("target", metavar="TARGET")
-_PARTITION = click.option(
-    "--partition", type=int, metavar="N", help="Only this partition, by CHeKT's partition id."
-)
-
-
 @enforce.command(
     epilog="""\b
 Examples:
   reconciler enforce history site:acme/hq
   reconciler enforce history site:acme/hq sites --env production --format json"""
 )
-@_TARGET
+@options.arming_target
 @options.project
-@_PARTITION
 @click.option("--last", type=click.IntRange(1), default=50, show_default=True, help="How many, at most.")
 @options.output_format("text", "json")
 @click.pass_obj
@@ -357,9 +330,8 @@ Examples:
   reconciler enforce resume site:acme/hq
   reconciler enforce resume site:acme/hq sites --partition 2"""
 )
-@_TARGET
+@options.arming_target
 @options.project
-@_PARTITION
 @click.pass_obj
 def resume(console: Console, reading: options.Reading, target: str, partition: int | None) -> None:
     """Command TARGET again, after the enforcer has stopped for it because people kept undoing it."""

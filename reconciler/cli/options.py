@@ -172,6 +172,17 @@ def directory_argument(command: Command) -> Command:
     )
 
 
+def arming_target(command: Command) -> Command:
+    """TARGET and --partition: one site, or one partition of it."""
+    options = (
+        click.argument("target", metavar="TARGET"),
+        click.option(
+            "--partition", type=int, metavar="N", help="Only this partition, by CHeKT's partition id."
+        ),
+    )
+    return _with(options, command)
+
+
 def output_format(*formats: str, default: str = "text") -> Callable[[Command], Command]:
     """--format, one of ``formats``."""
     return click.option(

@@ -22,11 +22,6 @@ if TYPE_CHECKING:  # start-up stays instant
 
 STATES = ("disarmed", "armed_stay", "armed_night", "armed_away")
 
-_TARGET = click.argument("target", metavar="TARGET")
-_PARTITION = click.option(
-    "--partition", type=int, metavar="N", help="Only this partition, by CHeKT's partition id."
-)
-
 
 @click.group()
 def override() -> None:
@@ -46,9 +41,8 @@ Examples:
 
 Times are written {FORMS}.""",
 )
-@_TARGET
+@options.arming_target
 @options.project
-@_PARTITION
 @click.option("--state", type=click.Choice(STATES), required=True, help="What the target should be.")
 @click.option("--until", metavar="T", required=True, help="When the schedule decides again.")
 @click.option("--reason", metavar="TEXT", required=True, help="Why; shown wherever the override decides.")
@@ -117,9 +111,8 @@ Examples:
   reconciler override clear site:acme/hq
   reconciler override clear site:acme/hq sites --partition 2"""
 )
-@_TARGET
+@options.arming_target
 @options.project
-@_PARTITION
 @click.pass_obj
 def clear(console: Console, reading: options.Reading, target: str, partition: int | None) -> None:
     """End the override of TARGET now; the schedule decides again."""

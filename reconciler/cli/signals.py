@@ -1,0 +1,28 @@
+"""SIGINT and SIGTERM as a wish to stop, for commands that must finish what they have begun."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reconciler.cli.console import Console
+
+
+@contextmanager
+def stop_on_signal(console: Console) -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set while the block runs, in place of ending the process."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is the system's
+        if not stop.is_set():
+            console.note("Stopping: what is under way is finished, nothing else is begun.")
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
