@@ -205,7 +205,7 @@ def _remaining(
     owned = account.ledger.owned()
     snapshot = verify(
         account.client,
-        touched(report) & done,
+        touched(report, planned.snapshot),
         planned.desired,
         owned,
         account.surfaces,

@@ -24,12 +24,18 @@ from reconciler.model import (
 from reconciler.planning import reads
 from reconciler.planning.scope import Scope, parent_of
 
-_TOUCHED = (OutcomeStatus.DONE, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
 
+def touched(report: Report, before: Snapshot) -> frozenset[Address]:
+    """The addresses to read again after a run that was planned from ``before``.
 
-def touched(report: Report) -> frozenset[Address]:
-    """The addresses that a run wrote to, or tried to."""
-    return frozenset(outcome.address for outcome in report.outcomes if outcome.status in _TOUCHED)
+    What was done, and what was not where ``before`` says nothing of the collection: its parent may be one
+    that the run made, and a plan must not take a child that failed, or was never begun, for unseen.
+    """
+    return frozenset(
+        outcome.address
+        for outcome in report.outcomes
+        if outcome.status is OutcomeStatus.DONE or collection_of(outcome.address) not in before.collections
+    )
 
 
 def verify(
@@ -83,7 +89,7 @@ def _there(
     """True when children can be listed under ``parent``."""
     if parent is None or not _served(parent, surfaces):
         return True
-    return parent in reading.objects if parent in wanted else parent in known
+    return parent in reading.objects or (parent not in wanted and parent in known)
 
 
 def _merged(

@@ -127,7 +127,12 @@ class Rig:
     def left_after(self, report: Report, desired: Sequence[Resource]) -> Plan:
         """What a plan says after reading again what the run touched."""
         again = verify(
-            self.reader, touched(report), desired, self.ledger.owned(), self.surfaces, self.snapshot
+            self.reader,
+            touched(report, self.snapshot),
+            desired,
+            self.ledger.owned(),
+            self.surfaces,
+            self.snapshot,
         )
         return self.replan(desired, again)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.engine import fetch, touched, verify
+from reconciler.engine import Event, StepFinished, fetch, touched, verify
 from reconciler.model import Address, Report, Resource
 from tests.engine.account import PARTNER, Account, dealer, device, site, station
 from tests.engine.rig import Rig, all_done
@@ -63,7 +63,9 @@ def test_the_merged_snapshot_is_what_a_whole_reading_gives(rig: Rig, after: list
     rig.apply(FULL)
     report = rig.apply(after)
     assert report.outcomes
-    again = verify(rig.reader, touched(report), after, rig.ledger.owned(), PARTNER, rig.snapshot)
+    again = verify(
+        rig.reader, touched(report, rig.snapshot), after, rig.ledger.owned(), PARTNER, rig.snapshot
+    )
     whole = fetch(rig.reader, after, rig.ledger.owned(), PARTNER, rig.scope)
     assert dict(again.objects) == dict(whole.objects)
     assert whole.collections <= again.collections
@@ -79,6 +81,19 @@ def test_a_change_that_did_not_stick_is_left_to_change(rig: Rig) -> None:
     assert [(str(change.address), change.fields[0].before) for change in left.changes] == [
         ("device:acme/hq/door", "X1")
     ]
+
+
+def test_what_was_never_begun_under_a_new_site_is_left_to_change(rig: Rig) -> None:
+    def stop_after_a_site(event: Event) -> None:
+        if isinstance(event, StepFinished) and event.address == HQ:
+            rig.stop.set()
+
+    rig.parallelism, rig.on_event = 1, stop_after_a_site
+    report = rig.apply(FULL)
+    assert report.interrupted
+    left = {str(change.address) for change in rig.left_after(report, FULL).changes}
+    assert "device:acme/hq/door" in left
+    assert "site:acme/hq" not in left
 
 
 def test_a_site_that_vanished_again_is_missed(rig: Rig) -> None:
@@ -100,6 +115,8 @@ def test_children_of_what_vanished_are_not_kept(rig: Rig) -> None:
     desired = [*FULL[:4], site("depot", name="Depot 2", security_type="alarm_com"), FULL[5]]
     report = rig.apply(desired)
     rig.account.objects = [o for o in rig.account.objects if o.external_id not in ("hq", "door")]
-    again = verify(rig.reader, touched(report), desired, rig.ledger.owned(), PARTNER, rig.snapshot)
+    again = verify(
+        rig.reader, touched(report, rig.snapshot), desired, rig.ledger.owned(), PARTNER, rig.snapshot
+    )
     assert HQ not in again.objects
     assert Address("device", ("acme", "hq", "door")) not in again.objects
