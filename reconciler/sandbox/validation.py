@@ -209,8 +209,16 @@ def _external_id(
 
 
 def _check_whole(call: Call, shape: Shape, fields: JsonObject) -> None:
-    """Check a provisional object against the whole spec, rules across fields included."""
-    known = {name: value for name, value in fields.items() if name in shape.binding.fields}
+    """Check a provisional object against the whole spec, rules across fields included.
+
+    A manifest names the target of a reference, the object holds its number: as text it passes for a name.
+    """
+    references = {field.name for field in shape.fields if field.reference is not None}
+    known = {
+        name: str(value) if name in references else value
+        for name, value in fields.items()
+        if name in shape.binding.fields
+    }
     try:
         shape.kind.spec.model_validate(known)
     except ValidationError as exc:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
+from pydantic import Field
 
-from reconciler.kinds import REGISTRY, Kind
+from reconciler.kinds import REGISTRY, Binding, Kind, Reference, Spec
+from reconciler.kinds.values import Identifier
+from reconciler.model import JsonObject
+from reconciler.sandbox.call import Call
+from reconciler.sandbox.errors import Refusal
+from reconciler.sandbox.messages import Request
 from reconciler.sandbox.partner import Collection, collections
+from reconciler.sandbox.store import Store
+from reconciler.sandbox.switches import Switches
+from reconciler.sandbox.validation import Shape, read_body, wire_fields
 
 HOST = "https://api.example.com"
 BODIES: dict[str, dict[str, Any]] = {
@@ -85,6 +94,25 @@ def test_every_endpoint_of_every_kind_is_served(
         for endpoint in filter(None, (*binding.lists, *single, *parts)):
             path = endpoint.path.replace("{", "").replace("}", "")
             assert anonymous.request(endpoint.method, path).status_code == 401, endpoint
+
+
+class RelaySpec(Spec):
+    """A kind that refers to another by CHeKT's id, which no provisional kind does yet."""
+
+    device: Annotated[Identifier, Field(description="Device that switches it.")]
+
+
+def test_a_provisional_kind_may_refer_to_another_by_its_number() -> None:
+    kind = Kind("relay", "relays", "Relay", RelaySpec, references=(Reference("device", "device", True),))
+    binding = Binding("relay_id", "external_relay_id", {"device": "device_id"})
+    shape = Shape(kind, binding, wire_fields(kind, binding), provisional=True)
+    request = Request("POST", "/sim/v0/relays", {}, {}, b"", HOST, "127.0.0.1")
+    call = Call(request, {}, Store(":memory:"), Switches(), now=0.0, number=1)
+    sent: JsonObject = {"external_relay_id": "gate", "device_id": 17}
+    assert read_body(call, shape, sent, "create", None) == ({"device": 17}, "gate")
+    with pytest.raises(Refusal, match="device_id"):
+        read_body(call, shape, {**sent, "device_id": "front-door"}, "create", None)
+    call.store.close()
 
 
 def test_a_new_kind_is_served_without_a_change_here() -> None:
