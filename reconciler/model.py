@@ -21,6 +21,7 @@ GRADES: tuple[Grade, ...] = ("observed", "documented", "named", "inferred", "pro
 """Confidence in an endpoint, strongest first (chekt-api/README.md section 0.2; ``provisional``: ours)."""
 
 Surface = Literal["partner", "dealer"]
+SecretStore = Literal["env", "file", "keyring"]
 Operation = Literal["create", "update", "delete"]
 
 
@@ -66,7 +67,7 @@ class Address(NamedTuple):
 class SecretRef:
     """Where a secret is kept. The value itself never enters the model."""
 
-    store: Literal["env", "file", "keyring"]
+    store: SecretStore
     name: str
 
     def __str__(self) -> str:
@@ -122,8 +123,7 @@ class LiveObject:
     """What the account holds, in the manifest's names and normal forms.
 
     ``fields`` lacks what the surface does not return. A reference field holds the target's remote id
-    as text until the engine has resolved it to an address. ``raw`` names, for an object without a
-    usable external id, nothing more than what the surface returned.
+    as text until the engine has resolved it to an address.
     """
 
     kind: str

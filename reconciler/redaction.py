@@ -10,8 +10,8 @@ from urllib.parse import quote, quote_plus
 MASK = "***"
 """Stands for every secret value wherever something is shown or stored."""
 
-_SHORTEST = 4
-"""Shorter values would mask ordinary text; validation refuses them as secrets."""
+SHORTEST = 4
+"""Characters; a shorter value would mask ordinary text, so it is refused as a secret."""
 
 
 class Redactor:
@@ -29,7 +29,7 @@ class Redactor:
 
     def add(self, secret: str) -> None:
         """Mask ``secret`` from now on. Values shorter than four characters are left alone."""
-        if len(secret) < _SHORTEST:
+        if len(secret) < SHORTEST:
             return
         in_json = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
         spellings = {secret, quote(secret, safe=""), quote_plus(secret), *in_json}

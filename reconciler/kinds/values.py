@@ -10,7 +10,7 @@ import ipaddress
 import re
 from functools import cache
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -114,6 +114,30 @@ def flag(value: object) -> object:
 def sorted_set(values: list[str]) -> list[str]:
     """A list that is a set: sorted, without repeats."""
     return sorted(set(values))
+
+
+def secret_schema(base: str) -> dict[str, Any]:
+    """The JSON Schema of a reference to a secret; ``base``: what the path of a file is relative to."""
+    return {
+        "type": "object",
+        "description": "Where the secret is kept.",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": {
+            "env": {"type": "string", "minLength": 1, "description": "Environment variable that holds it."},
+            "file": {
+                "type": "string",
+                "minLength": 1,
+                "description": f"File that holds it, relative to {base}.",
+            },
+            "keyring": {
+                "type": "string",
+                "pattern": "^[^/]+/.+$",
+                "description": "SERVICE/NAME in the system keyring.",
+            },
+        },
+    }
 
 
 Text = Annotated[str, Field(min_length=1)]

@@ -10,33 +10,12 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 
 from reconciler.kinds.kind import Binding, Endpoint, Kind, Spec
-from reconciler.kinds.values import TextSet, Url
+from reconciler.kinds.values import TextSet, Url, secret_schema
 
 _LIST = "/partner/v1/webhooks"
 _ONE = _LIST + "/{webhook_id}"
 
-SecretField = Annotated[
-    Any,
-    WithJsonSchema(
-        {
-            "type": "object",
-            "minProperties": 1,
-            "maxProperties": 1,
-            "additionalProperties": False,
-            "properties": {
-                "env": {
-                    "type": "string",
-                    "description": "Environment variable that holds the secret.",
-                },
-                "file": {
-                    "type": "string",
-                    "description": "File that holds it, relative to this manifest.",
-                },
-                "keyring": {"type": "string", "description": "service/name in the system keyring."},
-            },
-        }
-    ),
-]
+SecretField = Annotated[Any, WithJsonSchema(secret_schema("this manifest"))]
 
 
 class WebhookSpec(Spec):

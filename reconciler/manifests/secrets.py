@@ -5,16 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 from reconciler.errors import SecretError
-from reconciler.model import SecretRef
+from reconciler.model import SecretRef, SecretStore
+from reconciler.redaction import SHORTEST
 
-Store = Literal["env", "file", "keyring"]
-STORES: tuple[Store, ...] = get_args(Store)
-SHORTEST = 4
-"""A shorter secret could not be masked without masking ordinary text."""
-
+STORES: tuple[SecretStore, ...] = get_args(SecretStore)
 WAY_OUT = "Write {env: NAME}, {file: PATH} or {keyring: SERVICE/NAME}."
 
 
@@ -38,7 +35,7 @@ def reference(value: object, folder: str) -> SecretRef:
         name = posixpath.normpath(posixpath.join(folder, name))
     if store == "keyring" and not all(name.partition("/")):
         raise ValueError("keyring: the name is not of the form SERVICE/NAME")
-    return SecretRef(cast("Store", store), name)
+    return SecretRef(cast("SecretStore", store), name)
 
 
 def resolve(ref: SecretRef, directory: Path, env: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from reconciler.kinds.schedule import Duration
-from reconciler.kinds.values import Identifier, Text, Url
+from reconciler.kinds.values import Identifier, Text, Url, secret_schema
 from reconciler.manifests import secrets
 from reconciler.model import Grade, SecretRef, Surface
 
@@ -29,23 +29,6 @@ EMBEDDED = "embedded"
 """The default environment: a simulator in this process."""
 
 ArmingModel = Literal["chekt_triggered", "partner_triggered"]
-
-SECRET_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "description": "Where the secret is kept.",
-    "minProperties": 1,
-    "maxProperties": 1,
-    "additionalProperties": False,
-    "properties": {
-        "env": {"type": "string", "minLength": 1, "description": "Environment variable that holds it."},
-        "file": {"type": "string", "minLength": 1, "description": "File that holds it, relative to DIR."},
-        "keyring": {
-            "type": "string",
-            "pattern": "^[^/]+/.+$",
-            "description": "SERVICE/NAME in the system keyring.",
-        },
-    },
-}
 
 
 def is_loopback(url: str) -> bool:
@@ -88,7 +71,7 @@ def _clearing(value: object) -> object:
     return "null" if value is None else value
 
 
-Secret = Annotated[SecretRef, BeforeValidator(_secret), WithJsonSchema(SECRET_SCHEMA)]
+Secret = Annotated[SecretRef, BeforeValidator(_secret), WithJsonSchema(secret_schema("DIR"))]
 BaseUrl = Annotated[str, AfterValidator(base_url)]
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]
