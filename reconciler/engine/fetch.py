@@ -70,7 +70,6 @@ class Reading:
         self._reader = reader
         self._surfaces = surfaces
         self._addressing = Addressing(desired, owned, surfaces)
-        self._declared = {resource.address: resource for resource in desired}
         self._remote_ids = remote_ids(desired, owned, known or {})
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="read")
         self._progress = on_progress

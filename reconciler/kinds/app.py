@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from reconciler.kinds.kind import Binding, Endpoint, Kind, Spec
-from reconciler.kinds.values import NetworkSet, Text, Url
+from reconciler.kinds.values import NetworkSet, Text, Url, sorted_set
 
 _LIST = "/sim/v0/dealers/{dealer_id}/apps"
 _ONE = _LIST + "/{app_id}"
@@ -40,19 +40,11 @@ AppEvent = Literal[
 ]
 
 
-def _sorted_events(values: list[AppEvent]) -> list[AppEvent]:
-    return sorted(set(values))
-
-
-def _sorted_permissions(values: list[Permission]) -> list[Permission]:
-    return sorted(set(values))
-
-
 class AppWebhookSpec(Spec):
     """Where the app's events go. CHeKT issues the signing secret itself."""
 
     url: Annotated[Url, Field(description="Endpoint that receives the events.")]
-    events: Annotated[list[AppEvent], AfterValidator(_sorted_events), Field(description="Subscribed events.")]
+    events: Annotated[list[AppEvent], AfterValidator(sorted_set), Field(description="Subscribed events.")]
 
 
 class AppSpec(Spec):
@@ -61,7 +53,7 @@ class AppSpec(Spec):
     name: Annotated[Text | None, Field(description="Display name; the id when left out.")] = None
     permissions: Annotated[
         list[Permission],
-        AfterValidator(_sorted_permissions),
+        AfterValidator(sorted_set),
         Field(description="Scopes. Removing one works at once; adding one waits for the dealer's approval."),
     ]
     ip_allow_list: Annotated[

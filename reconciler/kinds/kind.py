@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from reconciler.model import Grade, JsonObject, JsonValue
+from reconciler.model import Grade, JsonValue
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -221,8 +221,3 @@ def plain(value: Any) -> JsonValue:
         return {str(k): plain(v) for k, v in value.items()}
     assert value is None or isinstance(value, (bool, int, float, str)), type(value)
     return value
-
-
-def spec_values(spec: Spec) -> JsonObject:
-    """The written fields of ``spec``, normalised: what was not written is absent."""
-    return {name: plain(getattr(spec, name)) for name in spec.model_fields_set}

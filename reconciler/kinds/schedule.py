@@ -1,4 +1,4 @@
-"""An arming schedule and the calendar of days on which it changes (DESIGN section 8).
+"""An arming schedule: the windows of a usual week, and what changes them (DESIGN section 8).
 
 CHeKT publishes no endpoint for schedules (chekt-api/README.md section 8).
 """
