@@ -16,10 +16,10 @@ from reconciler.chekt.connection import (
     ClientSecret,
     Connection,
     DealerKeys,
-    check_url,
     secrets_of,
 )
 from reconciler.redaction import Redactor
+from reconciler.urls import check_url
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
-from urllib.parse import urlsplit
 
-from reconciler.errors import AuthError, ConfigError
+from reconciler.errors import AuthError
 from reconciler.model import Surface
 from reconciler.redaction import Redactor
 
-_LOOPBACK = frozenset({"localhost", "::1"})
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -101,41 +99,6 @@ def secrets_of(credentials: Credentials) -> tuple[str, ...]:
         case DealerKeys():
             keys = (credentials.default, *credentials.by_dealer.values())
             return tuple(key for key in keys if key)
-
-
-def check_url(url: str, name: str) -> str:
-    """``url`` without a slash at its end. ``name`` says in errors where it was written.
-
-    Raises ConfigError unless it is https, or http on loopback, with a host and without user, query
-    or fragment.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError as exc:
-        raise ConfigError(f"{name} {url!r} is not a URL: {exc}") from exc
-    if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"{name} {url!r} is not a URL", hint='Write one such as "https://api.chekt.com".')
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ConfigError(
-            f"{name} must be scheme, host and path only", hint="Leave out user, query and fragment."
-        )
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ConfigError(
-            f"{name} {url!r} would send credentials in the clear",
-            hint="Use https; plain http is for this machine only (127.0.0.1, localhost).",
-        )
-    return url.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` can only be this machine."""
-    octets = host.split(".")
-    return (
-        host in _LOOPBACK
-        or host.endswith(".localhost")
-        or (len(octets) == 4 and octets[0] == "127" and all(part.isdecimal() for part in octets))
-    )
 
 
 _ALTERNATIVES = (

@@ -12,17 +12,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self, TypedDict, Unpack
-from urllib.parse import urlsplit
 
 import httpx
 
 from reconciler.chekt import wire
 from reconciler.chekt.accounts import Account, Accounts
 from reconciler.chekt.auth import TOKEN_REQUEST, TokenUnavailableError
-from reconciler.chekt.connection import Connection, check_url, is_loopback
+from reconciler.chekt.connection import Connection
 from reconciler.errors import AmbiguousError, ApiError, AuthError, RemoteError
 from reconciler.model import JsonValue
 from reconciler.redaction import Redactor
+from reconciler.urls import check_url, is_loopback
 
 RETRIES: Final = 5
 _BACKOFF: Final = (1.0, 2.0, 4.0, 8.0, 8.0)
@@ -132,7 +132,7 @@ class Transport:
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
             headers={"User-Agent": wire.user_agent(), "Accept": "application/json"},
             event_hooks={"request": [self._count]},
-            trust_env=transport is None and not is_loopback(urlsplit(base_url).hostname or ""),
+            trust_env=transport is None and not is_loopback(base_url),
         )
 
     def __enter__(self) -> Self:

@@ -196,11 +196,10 @@ class Reader:
         try:
             return identifier(value)
         except ValueError as exc:
-            hint = str(exc)
             self._note(
                 f"{key}: {explain.shown(value)} is not allowed",
                 table.value_source(key),
-                f"{hint[0].upper()}{hint[1:]}.",
+                explain.way_out(str(exc)),
             )
             return None
 

@@ -116,6 +116,11 @@ def _is_index(node: Node, step: Step) -> bool:
     return isinstance(node, Series) and isinstance(step, int) and step < len(node)
 
 
+def way_out(text: str) -> str:
+    """The second half of a validator's sentence as a hint, such as ``Write https://.``."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def dotted(path: Iterable[Step]) -> str:
     """A path as the user reads it."""
     return ".".join(str(step) for step in path)
@@ -195,7 +200,7 @@ def _from_validator(text: str, value: object, path: tuple[Step, ...]) -> tuple[s
         wrong, hint = f"{shown(value)} is not allowed", text
         if isinstance(value, dict):
             wrong = "these fields do not go together"
-    hint = f"{hint[:1].upper()}{hint[1:]}."
+    hint = way_out(hint)
     if path and path[-1] == "timezone" and isinstance(value, str):
         near = suggestion(value.strip().replace(" ", "_"), zone_names(), listed=0)
         hint = " ".join(part for part in (near, hint) if part)

@@ -22,11 +22,11 @@ from reconciler.manifests.settings import (
     SETTINGS_FILE,
     EnvironmentSettings,
     Settings,
-    base_url,
     environment_names,
 )
 from reconciler.manifests.spelling import suggestion
 from reconciler.model import Source
+from reconciler.urls import check_url
 
 ENVIRONMENT_VARIABLE = "RECONCILER_ENV"
 URL_VARIABLE = "CHEKT_BASE_URL"
@@ -153,7 +153,7 @@ def _choose(
     values["name"] = name
     override = env.get(URL_VARIABLE)
     if override:
-        values["base_url"] = _override(override)
+        values["base_url"] = check_url(override, URL_VARIABLE)
     chosen = EnvironmentSettings.model_validate(values)
     at = explain.place(table, ("environments", name))
     if chosen.base_url is None and name != EMBEDDED:
@@ -166,16 +166,6 @@ def _choose(
         )
     problems.extend(_check_endpoints(settings, chosen, table))
     return chosen
-
-
-def _override(url: str) -> str:
-    try:
-        return base_url(url)
-    except ValueError as exc:
-        wrong, _, hint = str(exc).partition("; ")
-        raise ConfigError(
-            f"{URL_VARIABLE}: {wrong}", hint=f"{hint[:1].upper()}{hint[1:]}." if hint else "Correct it."
-        ) from None
 
 
 def _check_endpoints(settings: Settings, environment: EnvironmentSettings, table: Table) -> Iterable[Problem]:

@@ -47,7 +47,7 @@ def _check(draft: Draft, calendars: dict[str, JsonObject], found: ScheduleFindin
         if finding.other is not None:
             other = explain.place(draft.table, finding.other)
             message = f"{message}; the other one, {explain.dotted(finding.other)}, stands at {other}"
-        hint = f"{finding.hint[:1].upper()}{finding.hint[1:]}."
+        hint = explain.way_out(finding.hint)
         if finding.severity == "error":
             found.problems.append(Problem(message, source, hint, address(draft)))
         else:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,39 +21,13 @@ from reconciler.kinds.schedule import Duration
 from reconciler.kinds.values import Identifier, Text, Url, secret_schema
 from reconciler.manifests import secrets
 from reconciler.model import Grade, SecretRef, Surface
+from reconciler.urls import base_url, is_loopback
 
 SETTINGS_FILE = "reconciler.yaml"
 EMBEDDED = "embedded"
 """The default environment: a simulator in this process."""
 
 ArmingModel = Literal["chekt_triggered", "partner_triggered"]
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the host of ``url`` is this machine."""
-    host = (urlsplit(url).hostname or "").rstrip(".").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def base_url(text: str) -> str:
-    """The root of an API: https, or http on this machine; no credentials, query or trailing slash.
-
-    Raises ValueError with the way out.
-    """
-    split = urlsplit(text)
-    if split.scheme not in ("http", "https") or not split.hostname:
-        raise ValueError('not an absolute URL; write one such as "https://api.chekt.com"')
-    if split.username is not None or split.password is not None or split.query or split.fragment:
-        raise ValueError("a base URL holds no user, query or fragment; write scheme, host and path only")
-    _ = split.port  # raises ValueError where it is not a number
-    if split.scheme == "http" and not is_loopback(text):
-        raise ValueError("plain http is refused except on this machine; write https://")
-    return text.rstrip("/")
 
 
 def _secret(value: object) -> SecretRef:
