@@ -47,7 +47,9 @@ def settle(memory: Memory, result: Result, trouble: str, now: datetime) -> Memor
     assert pending is not None
     memory = replace(memory, pending=None)
     if result == "confirmed":
-        return replace(memory, ours=True, attempts=0, tried=None, retry_at=None, trouble="")
+        memory = replace(memory, ours=True, attempts=0, tried=None, retry_at=None, trouble="")
+        # What shows after its period is over is our own doing: nobody has changed the state by hand.
+        return memory if pending.due == memory.period else replace(memory, reached=False, by_hand=None)
     if pending.due != memory.period:
         return memory
     memory = replace(

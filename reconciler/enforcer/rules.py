@@ -42,9 +42,10 @@ def learn(memory: Memory, seen: Observation, wanted: Wanted) -> Memory:
     if seen.problem is not None:
         return replace(memory, outages=memory.outages + 1, outage_since=memory.outage_since or seen.at)
     before = memory.seen_at
+    gap = before is None or seen.at - before > pace.LONGEST_GAP
     memory = replace(
         memory,
-        first_seen=memory.first_seen or seen.at,
+        first_seen=seen.at if gap else memory.first_seen or seen.at,
         seen=seen.status,
         seen_at=seen.at,
         outages=0,
@@ -189,13 +190,13 @@ def _doubt(wanted: Wanted, seen: Observation, memory: Memory, now: datetime) -> 
 
 
 def _unknown_past(wanted: Wanted, memory: Memory) -> Verdict | None:
-    """A ledger that does not reach back to before the disarm was due may have been lost."""
+    """A ledger that does not reach back to before the disarm was due may be lost, or an old copy."""
     if wanted.ordered or (memory.first_seen is not None and memory.first_seen < wanted.due):
         return None
     return Verdict(
         "doubt",
         "not_seen_before",
-        "the ledger does not know this target from before the disarm was due; it stays armed",
+        "the ledger does not know this target, without a gap, from before the disarm was due; it stays armed",
     )
 
 
@@ -220,12 +221,12 @@ def _moved_since(wanted: Wanted, seen: Observation, memory: Memory, now: datetim
     moved = seen.changed_at
     if memory.tried is not None and (moved is None or moved > memory.tried):
         return Verdict("doubt", "disarm_unconfirmed", "a disarm was sent and did not show; not sent again")
-    if now - wanted.due <= pace.PROMPT:
-        return None
+    prompt = now - wanted.due <= pace.PROMPT
     if moved is None:
         late = f"the disarm was due at {wanted.due:%H:%M:%S} UTC; too late without knowing who armed since"
-        return Verdict("doubt", "late_disarm", late)
-    if moved > wanted.due:
+        return None if prompt else Verdict("doubt", "late_disarm", late)
+    # Clocks that agree may be this far apart: an arming just before must not hold back a prompt disarm.
+    if moved > wanted.due + (pace.CLOCK_TOLERANCE if prompt else timedelta()):
         at = moved.strftime("%Y-%m-%d %H:%M:%S UTC")
         return Verdict("respected", "armed_since", f"armed at {at}, after the disarm was due; left as it is")
     return None

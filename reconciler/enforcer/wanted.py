@@ -73,6 +73,16 @@ def period(line: Timeline, now: datetime, overrides: Sequence[Override] = ()) ->
 
 
 def _began(line: Timeline, now: datetime, overrides: Sequence[Override]) -> datetime:
+    """When the state at ``now`` was last asked for: by a change, or by an override that asks for it again.
+
+    Such an override is an order of its own, and stands above what people did by hand before it.
+    """
+    changed = _changed(line, now, overrides)
+    order = active(overrides, now)
+    return changed if order is None or order.start is None else max(changed, order.start)
+
+
+def _changed(line: Timeline, now: datetime, overrides: Sequence[Override]) -> datetime:
     for span in _LOOKS_BACK:
         start = max(now - span, LONG_AGO)
         changes = [

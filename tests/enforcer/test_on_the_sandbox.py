@@ -113,6 +113,16 @@ def test_a_late_disarm_needs_to_know_that_nobody_armed_since(armed: Rig) -> None
     assert armed.commands() == ["arm"]
 
 
+def test_what_a_person_armed_just_after_the_disarm_was_due_stays_armed(armed: Rig) -> None:
+    """Cron is a few minutes late: the site was opened early, left and armed again meanwhile."""
+    armed.clock.set(MORNING + TUESDAY - 10 * MINUTE)
+    armed.by_hand("disarmed")
+    armed.clock.set(MORNING + TUESDAY + 2 * MINUTE)
+    armed.by_hand("armed_away")
+    armed.run(MORNING + TUESDAY + 4 * MINUTE)
+    assert (armed.rule, armed.state) == ("armed_since", "armed_away")
+
+
 def test_a_late_disarm_of_a_site_untouched_since_before_it_was_due_is_sent(armed: Rig) -> None:
     armed.run(NOON + TUESDAY)
     assert armed.state == "disarmed"
@@ -196,6 +206,67 @@ def test_without_its_ledger_it_arms_and_does_not_disarm(armed: Rig) -> None:
     armed.lose_ledger()
     armed.run(EVENING + TUESDAY)
     assert armed.state == "armed_away"
+
+
+def test_with_its_ledger_of_days_ago_it_does_not_disarm(armed: Rig) -> None:
+    """What was ordered since the copy was made, an override or a stop, is not in it."""
+    copy = (armed.directory / "ledger.db").read_bytes()
+    order(armed, "armed_away", until=MORNING + timedelta(days=6), at=EVENING + MINUTE)
+    armed.run(EVENING + 2 * MINUTE)
+    armed.lose_ledger()
+    (armed.directory / "ledger.db").write_bytes(copy)
+    armed.run(NOON + timedelta(days=3))
+    assert (armed.rule, armed.state) == ("not_seen_before", "armed_away")
+    armed.run(EVENING + timedelta(days=3))
+    armed.run(MORNING + timedelta(days=4))
+    assert armed.state == "disarmed"
+
+
+def order(site: Rig, state: str, *, until: datetime, at: datetime) -> None:
+    """A person's override."""
+    with site.ledger() as ledger:
+        ledger.set_override(
+            Address.parse("site:acme/hq"), None, state, until=until, reason="Evacuated", made_by="kim", now=at
+        )
+
+
+def test_an_override_arms_again_what_was_disarmed_by_hand_in_the_same_window(armed: Rig) -> None:
+    armed.run(EVENING + MINUTE)
+    armed.clock.set(LATE)
+    armed.by_hand("disarmed")
+    armed.run(LATE + MINUTE)
+    assert armed.rule == "by_hand"
+    order(armed, "armed_away", until=LATE + 60 * MINUTE, at=LATE + 2 * MINUTE)
+    armed.run(LATE + 3 * MINUTE)
+    assert armed.state == "armed_away"
+
+
+def test_an_override_disarms_what_was_armed_by_hand_before_it_and_not_what_is_after(armed: Rig) -> None:
+    noon = NOON + TUESDAY
+    armed.run(MORNING + TUESDAY)
+    armed.clock.set(noon)
+    armed.by_hand("armed_away")
+    armed.run(noon + MINUTE)
+    assert armed.rule == "armed_by_hand"
+    order(armed, "disarmed", until=noon + 60 * MINUTE, at=noon + 2 * MINUTE)
+    armed.run(noon + 3 * MINUTE)
+    assert armed.state == "disarmed"
+    armed.clock.set(noon + 5 * MINUTE)
+    armed.by_hand("armed_away")
+    for minute in (6, 59, 61, 90):
+        armed.run(noon + minute * MINUTE)
+    assert armed.state == "armed_away"
+
+
+def test_its_own_disarm_that_takes_effect_in_the_evening_is_no_change_by_hand(tmp_path: Path) -> None:
+    """The disarm left late, after an outage; the panel obeys when the site should be armed again."""
+    with rig(tmp_path, switches={"arming_delay": 25}) as site:
+        site.run(NOON)
+        site.run(EVENING)
+        site.run(EVENING + TUESDAY - timedelta(seconds=15), horizon=55)
+        cron(site, EVENING + TUESDAY + MINUTE, 3)
+        assert site.commands() == ["arm", "disarm", "arm"]
+        assert site.state == "armed_away"
 
 
 def test_a_persons_override_disarms_even_a_target_never_seen_before(armed: Rig) -> None:
@@ -311,9 +382,10 @@ def test_nothing_is_commanded_from_an_alarm_an_entry_delay_or_a_state_not_settle
     site.by_hand(state)
     site.run(due)
     assert site.commands() == before
+    armed_since = site.clock.now() > due + pace.CLOCK_TOLERANCE
     site.by_hand("disarmed" if due == EVENING else "armed_away")
     site.run(due + MINUTE)
-    assert site.state == ("armed_away" if due == EVENING else "disarmed")
+    assert site.state == ("armed_away" if due == EVENING or armed_since else "disarmed")
 
 
 @pytest.mark.parametrize("way", ["error", "failure"])
