@@ -9,7 +9,7 @@ from typing import NamedTuple
 from reconciler.arming.project import TargetKey
 from reconciler.arming.states import State
 from reconciler.enforcer import pace
-from reconciler.enforcer.report import utc
+from reconciler.enforcer.report import stuck, utc
 from reconciler.enforcer.tick import Sight
 from reconciler.errors import ReconcilerError
 from reconciler.ledger import AlertRecord, Ledger
@@ -33,18 +33,16 @@ def troubles(sight: Sight, now: datetime) -> Mapping[str, str]:
         found["stopped"] = (
             f"nothing is commanded any more: {memory.stopped}; `reconciler enforce resume` ends it"
         )
+    what = "disarmed" if sight.wanted.state is State.DISARMED else "armed"
     if memory.attempts:
-        code, what = (
-            ("not_disarmed", "disarmed") if sight.wanted.state is State.DISARMED else ("not_armed", "armed")
-        )
-        found[code] = f"cannot be {what}, tried {memory.attempts} times: {memory.trouble}"
+        found[f"not_{what}"] = f"cannot be {what}, tried {memory.attempts} times: {memory.trouble}"
     if verdict.kind == "doubt":
         found[verdict.code] = verdict.reason
     if memory.outage_since is not None and now - memory.outage_since >= pace.OUTAGE_TOLD_AFTER:
         found["unreachable"] = f"cannot be reached since {utc(memory.outage_since)}: {sight.seen.problem}"
-    since = memory.troubled_since
-    if verdict.code == "in_progress" and since is not None and now - since >= pace.STUCK_AFTER:
-        found["stuck"] = f"a change has been in progress since {utc(since)}"
+    if stuck(sight):
+        assert memory.troubled_since is not None
+        found["stuck"] = f"cannot be {what} since {utc(memory.troubled_since)}: {verdict.reason}"
     return found
 
 

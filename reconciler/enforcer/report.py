@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from reconciler.arming.zones import tzdata_version
+from reconciler.enforcer import pace
 from reconciler.enforcer.once import Run
 from reconciler.enforcer.tick import Sight
 from reconciler.enforcer.watch import Watch
@@ -35,10 +36,16 @@ def exit_code(run: Run) -> int:
 
 
 def good(sight: Sight) -> bool:
-    """Whether nobody has to look after the target: an alarm or a change in progress is awaited."""
+    """Whether nobody has to look after the target: an alarm or a change is awaited for a while."""
     if standing(sight) == "waiting":
-        return True
+        return not stuck(sight)
     return standing(sight) in GOOD
+
+
+def stuck(sight: Sight) -> bool:
+    """Whether an alarm, an entry delay or a change in progress has kept the target waiting for too long."""
+    since = sight.memory.troubled_since
+    return sight.verdict.kind == "waiting" and since is not None and sight.seen.at - since >= pace.STUCK_AFTER
 
 
 def to_json(run: Run, watch: Watch, environment: str, *, dry_run: bool) -> JsonObject:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.enforcer.alerts import Alerts, Receiver
+from reconciler.enforcer.report import exit_code
 from reconciler.enforcer.senders import SIGNATURE, apprise_sender, webhook_sender
 from reconciler.errors import ConfigError, RemoteError
 from reconciler.model import JsonObject
@@ -103,6 +104,22 @@ def test_an_outage_is_told_when_it_lasts(site: Rig) -> None:
         site.run(EVENING + minute * MINUTE)
         tell(site, phone)
         assert phone.heard() == ([("unreachable", "firing")] if minute >= 5 else [])
+
+
+@pytest.mark.parametrize("state", ["alarm", "entry_delay", "arming_in_progress"])
+def test_a_site_that_cannot_be_armed_for_long_because_of_its_state_is_told(site: Rig, state: str) -> None:
+    phone = Phone()
+    site.clock.set(EVENING - MINUTE)
+    site.by_hand(state)
+    for minute in (0, 5):
+        done = site.run(EVENING + minute * MINUTE)
+        tell(site, phone)
+        assert (exit_code(done), phone.told) == (0, [])
+    done = site.run(EVENING + 11 * MINUTE)
+    tell(site, phone)
+    assert exit_code(done) == 1
+    assert phone.heard() == [("stuck", "firing")]
+    assert "cannot be armed since" in str(phone.told[0]["message"])
 
 
 def test_a_receiver_out_of_reach_is_told_later_and_the_others_not_twice(site: Rig) -> None:
