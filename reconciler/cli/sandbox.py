@@ -95,7 +95,12 @@ def serve(
         app.close()
 
 
-@sandbox.command()
+@sandbox.command(
+    epilog="""\b
+Examples:
+  reconciler sandbox reset examples/quickstart
+  reconciler sandbox reset --db account.db --yes"""
+)
 @options.directory_argument
 @click.option("--db", type=click.Path(path_type=Path), metavar="FILE", help="This file instead of DIR's.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -115,7 +120,12 @@ def reset(console: Console, directory: Path, db: Path | None, *, yes: bool) -> N
     console.out(f"Emptied {file}.")
 
 
-@sandbox.command()
+@sandbox.command(
+    epilog="""\b
+Examples:
+  reconciler sandbox show examples/quickstart
+  reconciler sandbox show --db account.db"""
+)
 @options.directory_argument
 @click.option("--db", type=click.Path(path_type=Path), metavar="FILE", help="This file instead of DIR's.")
 @click.pass_obj
