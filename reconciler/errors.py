@@ -27,7 +27,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:  # building the model takes longer than printing an error
     from reconciler.model import Address, JsonObject, Source
@@ -95,10 +96,9 @@ class ManifestError(ReconcilerError):
     code = "invalid_manifest"
 
     @classmethod
-    def of(cls, problems: Sequence[Problem]) -> ManifestError:
+    def of(cls, problems: Sequence[Problem]) -> Self:
         """One error for all ``problems`` (at least one), placed at the first of them."""
-        first = problems[0]
-        count = len(problems)
+        first, count = problems[0], len(problems)
         message = first.message if count == 1 else f"{count} errors, the first: {first.message}"
         return cls(message, hint=first.hint, source=first.source, address=first.address, problems=problems)
 
@@ -119,6 +119,13 @@ class PlanError(ReconcilerError):
     """The plan cannot be made."""
 
     code = "plan"
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> Self:
+        """One error for all ``problems`` (at least one), placed at the first of them."""
+        first, count = problems[0], len(problems)
+        message = first.message if count == 1 else f"{count} reasons, the first: {first.message}"
+        return cls(message, hint=first.hint, source=first.source, address=first.address, problems=problems)
 
 
 class UnsafePlanError(PlanError):
@@ -170,9 +177,16 @@ class LedgerError(ReconcilerError):
 
 
 class LockedError(LedgerError):
-    """Another living run holds the environment's lock."""
+    """Another living run holds the environment's lock: ``command``, ``since`` (UTC), where they are known."""
 
     code = "locked"
+
+    def __init__(
+        self, message: str, *, hint: str = "", command: str = "", since: datetime | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.command = command
+        self.since = since
 
 
 class RemoteError(ReconcilerError):

@@ -20,12 +20,19 @@ from reconciler.cli.signals import stop_on_signal
 from reconciler.errors import ConfigError, LockedError, ReconcilerError
 
 if TYPE_CHECKING:  # start-up stays instant
+    from datetime import datetime
+
     from reconciler.account import Runtime
     from reconciler.enforcer.once import Run
     from reconciler.enforcer.session import Session
     from reconciler.manifests import Project
     from reconciler.model import Address
     from reconciler.planning.scope import Scope
+
+
+_ONCE = "enforce --once"
+_HANGS_AFTER = timedelta(minutes=15)
+"""A run for cron that has held the lock for longer than this is worth a look by a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +177,7 @@ def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) ->
     horizon = _seconds(asked.horizon)
     try:
         with (
-            nullcontext() if asked.dry_run else enforcement_lock(project, runtime, "enforce --once"),
+            nullcontext() if asked.dry_run else enforcement_lock(project, runtime, _ONCE),
             open_session(project, runtime, asked.scope) as session,
             stop_on_signal(console) as stop,
         ):
@@ -178,7 +185,7 @@ def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) ->
             done = once(session.watch, session.port, session.journal, clock, horizon, send=not asked.dry_run)
             told = asked.dry_run or _tell(console, session, done, asked)
     except LockedError as exc:
-        return _excluded(console, exc, asked.output_format)
+        return _excluded(console, exc, runtime.clock(), asked.output_format)
     if asked.output_format == "json":
         document = to_json(done, session.watch, project.environment.name, dry_run=asked.dry_run)
         console.out(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
@@ -246,13 +253,20 @@ def _daemon(
     return 0
 
 
-def _excluded(console: Console, locked: LockedError, output_format: str) -> int:
-    """Another run is at work, and goes on for as long as this one would have: there is nothing to do."""
+def _excluded(console: Console, locked: LockedError, now: datetime, output_format: str) -> int:
+    """Another run is at work, and goes on for as long as this one would have: there is nothing to do.
+
+    A run of cron's that has been at it for very long may hang, and then nothing is armed: exit code 1.
+    """
+    hangs = locked.command == _ONCE and locked.since is not None and now - locked.since > _HANGS_AFTER
+    message = (
+        f"{locked.message}; it may hang: if nothing is armed, end that process" if hangs else locked.message
+    )
     if output_format == "json":
-        console.out(json.dumps({"excluded": locked.message}, ensure_ascii=False, indent=2))
+        console.out(json.dumps({"excluded": message}, ensure_ascii=False, indent=2))
     else:
-        console.note(f"Left to the run that is under way: {locked.message}")
-    return 0
+        console.note(f"Left to the run that is under way: {message}")
+    return int(hangs)
 
 
 def _print(console: Console, done: Run, session: Session, *, dry_run: bool) -> None:

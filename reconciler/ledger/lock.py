@@ -19,7 +19,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from reconciler.errors import LedgerError, LockedError
-from reconciler.ledger.database import stamp
+from reconciler.ledger.database import instant, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,8 @@ class EnvironmentLock:
         return LockedError(
             f"environment {self._environment} is locked by {by}",
             hint="Wait for it to finish and run the command again. The lock ends with that process.",
+            command="" if holder is None else holder.command,
+            since=None if holder is None else instant(holder.since),
         )
 
 
@@ -104,8 +106,7 @@ def _read(sidecar: Path) -> Holder | None:
         return None
     try:
         content = json.loads(text)
-        return Holder(
-            int(content["pid"]), str(content["host"]), str(content["command"]), str(content["since"])
-        )
+        since = stamp(instant(content["since"]))
+        return Holder(int(content["pid"]), str(content["host"]), str(content["command"]), since)
     except (ValueError, TypeError, KeyError):
         return None

@@ -32,6 +32,20 @@ def test_a_second_run_leaves_the_work_to_the_first_and_says_so(
         assert "locked by" in json.loads(capsys.readouterr().out)["excluded"]
 
 
+@pytest.mark.parametrize(
+    ("command", "minutes", "expected"),
+    [("enforce --once", 14, 0), ("enforce --once", 16, 1), ("enforce --daemon", 6000, 0)],
+)
+def test_a_run_for_cron_that_holds_the_lock_for_very_long_may_hang(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, minutes: int, expected: int
+) -> None:
+    made = project(tmp_path / "p")
+    runtime = Runtime({}, Redactor(), lambda: datetime.now(tz=UTC) - minutes * MINUTE)
+    with enforcement_lock(made, runtime, command):
+        assert run(["enforce", str(tmp_path / "p"), "--once"], Console()) == expected
+        assert ("may hang" in capsys.readouterr().err) == bool(expected)
+
+
 def test_a_second_daemon_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = project(tmp_path / "p")
     runtime = Runtime({}, Redactor(), lambda: datetime.now(tz=UTC))
