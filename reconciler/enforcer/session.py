@@ -55,7 +55,7 @@ def open_session(project: Project, runtime: Runtime, scope: Scope) -> Iterator[S
     """Everything to enforce ``project`` inside ``scope``; the enforcement lock must be held.
 
     Raises UnsupportedError for a partner-triggered project, AuthError without dealer keys, LedgerError,
-    ManifestError.
+    ManifestError, PlanError where ``scope`` names no site.
     """
     check_model(project)
     with open_account(project, runtime, "dealer") as account:
@@ -68,7 +68,11 @@ def open_session(project: Project, runtime: Runtime, scope: Scope) -> Iterator[S
 
 
 def targets_of(project: Project, scope: Scope) -> list[Target]:
-    """The targets of ``project`` inside ``scope``. Raises ManifestError."""
+    """The targets of ``project`` inside ``scope``.
+
+    Raises ManifestError, PlanError where ``scope`` names no site: a slip of the pen must not arm nothing.
+    """
+    scope.check(resource.address for resource in project.resources if resource.address.kind == "site")
     found = targets(project.resources, project.attachments)
     return [target for target in found if scope.covers(Address.parse(target.address))]
 

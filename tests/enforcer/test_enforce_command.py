@@ -163,6 +163,7 @@ def test_a_stop_is_lifted_by_a_person(home: Home) -> None:
         (("--daemon", "--dry-run"), "--once"),
         (("--once", "--horizon", "soon"), "length of time"),
         (("--once", "--at", "teatime"), "is not a time"),
+        (("--once", "--target", "site:acme/hp"), "matches no resource"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(home: Home, arguments: tuple[str, ...], message: str) -> None:
