@@ -158,9 +158,15 @@ def _connection(project: Project, runtime: Runtime, surface: Surface) -> chekt.C
 
 
 def data_directory(project: Project) -> Path:
-    """``.reconciler`` of the project, made private when it is made."""
+    """``.reconciler`` of the project, made private when it is made. Raises ConfigError where it cannot be."""
     path = project.directory / DATA
-    path.mkdir(mode=0o700, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(
+            f"the folder {path} cannot be made: {exc.strerror}",
+            hint="Let this user write the project's directory, and keep no file of that name in it.",
+        ) from exc
     return path
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # the command line starts before the model is built
     from reconciler.cli.progress import Progress
 
 
+class OutputError(OSError):
+    """A result could not be printed: stdout is a full disk, say."""
+
+
 @dataclass(slots=True)
 class Console:
     """The streams of one command. ``json``: errors go to stdout as JSON, notes are left out."""
@@ -61,10 +65,15 @@ class Console:
         return answer.strip() == "yes"
 
     def out(self, text: str) -> None:
-        """A result, for stdout; a newline is added where there is none."""
+        """A result, for stdout; a newline is added where there is none. Raises OutputError."""
         text = self.redactor(text)
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            raise OutputError(exc.errno, exc.strerror) from exc
 
     def note(self, text: str) -> None:
         """Something for a person to read, on stderr."""

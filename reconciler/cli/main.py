@@ -11,12 +11,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from reconciler import __version__
-from reconciler.cli.console import Console
+from reconciler.cli.console import Console, OutputError
 from reconciler.errors import ConfigError, ReconcilerError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -95,30 +97,51 @@ def cli(ctx: click.Context, *, debug: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line ``argv`` (default: this process's) and exit."""
+    _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     console = Console(json=_wants_json(arguments))
-    sys.exit(_quiet_on_broken_pipe(arguments, console))
+    sys.exit(_quiet_on_lost_output(arguments, console))
 
 
-def _quiet_on_broken_pipe(arguments: list[str], console: Console) -> int:
+def _open_closed_streams() -> None:
+    """Give a process started with a stream closed (``<&-``, ``>&-``) an empty one."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  # until the process ends
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # as above
+
+
+def _quiet_on_lost_output(arguments: list[str], console: Console) -> int:
     try:
         code = run(arguments, console)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader went away (``| head``): say nothing, and keep the interpreter's last flush silent.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # the reader went away (``| head``): say nothing
         return 128 + signal.SIGPIPE
+    except OSError as exc:
+        _discard_output()
+        console.note(f"Error: the output cannot be written: {exc.strerror or exc}")
+        return USAGE_ERROR
     return code
+
+
+def _discard_output() -> None:
+    """Keep the interpreter's last flush of stdout silent."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(arguments: list[str], console: Console) -> int:
     """Run one command line and return its exit code; prints its error, never raises one."""
     try:
         result = cli.main(arguments, prog_name="reconciler", standalone_mode=False, obj=console)
-    except BrokenPipeError:
+    except (BrokenPipeError, OutputError):
         raise
     except ReconcilerError as exc:
         return _failed(console, exc)
+    except click.exceptions.NoArgsIsHelpError as exc:
+        console.note(exc.format_message())
+        return USAGE_ERROR
     except click.ClickException as exc:
         where = exc.ctx.command_path if isinstance(exc, click.UsageError) and exc.ctx else "reconciler"
         return _failed(console, ConfigError(exc.format_message(), hint=f"see '{where} --help'"))
@@ -143,7 +166,7 @@ def _failed(console: Console, error: ReconcilerError, cause: Exception | None = 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Whether the user asked for JSON: needed even where the options themselves do not parse."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
     return any(
-        a in ("--format=json", "-fjson") or (a in ("--format", "-f") and b == "json") for a, b in pairs
+        a in ("--format=json", "-fjson") or (a in ("--format", "-f") and b == "json")
+        for a, b in pairwise([*arguments, ""])
     )

@@ -202,13 +202,14 @@ def translated(place: str) -> Iterator[None]:
     """SQLite's exceptions as LedgerError, with what to do."""
     try:
         yield
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, UnicodeDecodeError) as exc:
         message, hint = _explain(exc)
         raise LedgerError(f"the ledger {place} {message} ({exc})", hint=hint) from exc
 
 
-def _explain(error: sqlite3.Error) -> tuple[str, str]:
-    name = getattr(error, "sqlite_errorname", "")
+def _explain(error: sqlite3.Error | UnicodeDecodeError) -> tuple[str, str]:
+    # SQLite quotes the damaged schema in its message, which then may be no text at all.
+    name = "SQLITE_CORRUPT" if isinstance(error, ValueError) else getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return "is damaged or is not a ledger", (
             "Restore it from a backup. Without one, move it away: the next plan finds the resources again "

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reconciler.errors import ConfigError
 from reconciler.model import JsonObject, JsonValue
 from reconciler.sandbox.timekeeping import iso
 
@@ -68,17 +69,29 @@ class Row(NamedTuple):
     body: JsonObject
 
 
+def unusable(path: Path | str, error: sqlite3.Error) -> ConfigError:
+    """What a person is told when the database itself fails."""
+    return ConfigError(
+        f"the sandbox's data in {path} cannot be used: {error}",
+        hint="Check the disk and who may write the file, or remove it: the sandbox begins anew.",
+    )
+
+
 class Store:
     """The tables, and typed access to objects. Use inside ``transaction`` or ``reading``."""
 
     def __init__(self, path: Path | str) -> None:
         self.lock = threading.RLock()
-        self._db = sqlite3.connect(
-            str(path), check_same_thread=False, isolation_level=None, timeout=30, cached_statements=256
-        )
-        for pragma in ("journal_mode=WAL", "synchronous=OFF", "temp_store=MEMORY", "cache_size=-65536"):
-            self._db.execute(f"PRAGMA {pragma}").close()
-        self._db.executescript(_SCHEMA)
+        self.path = path
+        try:
+            self._db = sqlite3.connect(
+                str(path), check_same_thread=False, isolation_level=None, timeout=30, cached_statements=256
+            )
+            for pragma in ("journal_mode=WAL", "synchronous=OFF", "temp_store=MEMORY", "cache_size=-65536"):
+                self._db.execute(f"PRAGMA {pragma}").close()
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as exc:
+            raise unusable(path, exc) from exc
 
     def close(self) -> None:
         """Close the database. Closing twice does nothing."""
@@ -87,18 +100,24 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: committed at the end, rolled back on any exception. Nests as one."""
+        """All or nothing: committed at the end, rolled back on any exception. Nests as one.
+
+        Raises ConfigError when the database itself fails.
+        """
         with self.lock:
             if self._db.in_transaction:
                 yield
                 return
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
+                self._db.execute("COMMIT")
+            except BaseException as exc:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if isinstance(exc, sqlite3.Error):
+                    raise unusable(self.path, exc) from exc
                 raise
-            self._db.execute("COMMIT")
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from reconciler.sandbox.app import READ_TIMEOUT
 from reconciler.sandbox.errors import Dropped
+from reconciler.sandbox.store import unusable
 
 if TYPE_CHECKING:
     import httpx
@@ -18,7 +20,8 @@ def transport(sandbox: Sandbox) -> httpx.BaseTransport:
     """A transport that calls ``sandbox`` directly; thread-safe.
 
     A dropped connection raises ``httpx.ReadError``, a time-out (or an answer slower than the client's
-    read time-out) ``httpx.ReadTimeout`` at once, a truncated body ``httpx.RemoteProtocolError``.
+    read time-out) ``httpx.ReadTimeout`` at once, a truncated body ``httpx.RemoteProtocolError``, and a
+    database that fails ``ConfigError``.
     """
     import httpx  # noqa: PLC0415 - the sandbox does without httpx otherwise
 
@@ -36,6 +39,8 @@ def transport(sandbox: Sandbox) -> httpx.BaseTransport:
             except Dropped as exc:
                 error = httpx.ReadTimeout if exc.timed_out else httpx.ReadError
                 raise error(str(exc), request=request) from exc
+            except sqlite3.Error as exc:
+                raise unusable(sandbox.store.path, exc) from exc
             declared = response.headers.get("content-length")
             if declared is not None and int(declared) != len(body):
                 raise httpx.RemoteProtocolError(

@@ -1,0 +1,80 @@
+"""No arguments, closed streams, full disks, damaged files: a sentence, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Cli
+
+RECONCILER = f"{sys.executable} -m reconciler"
+DEALER = "kind: dealer\nid: acme\ndealer_id: 12345\n"
+
+
+def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", line],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", ["", "ledger", "sandbox"])
+def test_a_command_left_out_shows_the_help(words: str) -> None:
+    ended = shell(f"{RECONCILER} {words}")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Usage: reconciler")
+
+
+def test_the_shell_completes_commands() -> None:
+    ended = shell(
+        f"{RECONCILER}",
+        _RECONCILER_COMPLETE="bash_complete",
+        COMP_WORDS="reconciler pl",
+        COMP_CWORD="1",
+    )
+    assert ended.stdout == "plain,plan\n"
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_stream_may_be_closed(redirection: str, project: Callable[..., Path]) -> None:
+    directory = project(account_yaml=DEALER)
+    ended = shell(f"{RECONCILER} validate {directory} {redirection}")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", ["--format text", "--format json"])
+def test_a_full_disk_under_stdout_is_said_on_stderr(words: str, project: Callable[..., Path]) -> None:
+    directory = project(account_yaml=DEALER)
+    ended = shell(f"{RECONCILER} validate {directory} {words} >/dev/full")
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (".reconciler", b"", "the folder"),
+        (".reconciler/sandbox.db", b"no database", "the sandbox's data in"),
+        (".reconciler/ledger.db", b"no database", "the ledger"),
+    ],
+)
+def test_a_file_of_ours_that_is_no_use(
+    cli: Cli, project: Callable[..., Path], name: str, content: bytes, said: str
+) -> None:
+    directory = project(account_yaml=DEALER)
+    path = directory / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    ended = cli("plan", directory)
+    assert ended.code == 1
+    assert ended.err.startswith(f"Error: {said} {directory}")
