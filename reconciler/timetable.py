@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from reconciler import ledger
 from reconciler.arming.fleet import Fleet, Overrides
-from reconciler.arming.project import Target, TargetKey, targets
+from reconciler.arming.project import TargetKey, targets
 from reconciler.arming.spec import Override
 from reconciler.arming.states import State
 from reconciler.manifests import Project
 from reconciler.model import Address
+from reconciler.planning.scope import EVERYTHING, Scope
 
 
-class Covers(Protocol):
-    """The part of a project that a run is about (``planning.scope.Scope``)."""
-
-    def covers(self, address: Address) -> bool: ...
-
-
-def fleet_of(project: Project, scope: Covers | None = None) -> Fleet:
-    """The targets of ``project`` inside ``scope`` (None: all). Raises ManifestError."""
-    found: Iterable[Target] = targets(project.resources, project.attachments)
-    if scope is not None:
-        found = [target for target in found if scope.covers(Address.parse(target.address))]
-    return Fleet(tuple(found))
+def fleet_of(project: Project, scope: Scope = EVERYTHING) -> Fleet:
+    """The targets of ``project`` inside ``scope``. Raises ManifestError."""
+    found = targets(project.resources, project.attachments)
+    return Fleet([target for target in found if scope.covers(Address.parse(target.address))])
 
 
 def overrides_of(rows: Iterable[ledger.Override], fleet: Fleet) -> Overrides:

@@ -24,9 +24,7 @@ from reconciler.model import (
 )
 from reconciler.planning.plan import plan
 from reconciler.planning.safety import Policy
-from reconciler.planning.scope import Scope
-
-EVERYTHING = Scope()
+from reconciler.planning.scope import EVERYTHING, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def make_plan(
             options.scope,
             concurrency=options.parallelism,
             owned_prefix=prefix,
-            on_progress=on_event,
+            on_event=on_event,
         )
     made = _plan(account, options, desired, snapshot, owned, _policy(account, options.allow_deletes))
     return Planned(made, desired, snapshot, owned)
@@ -211,7 +209,7 @@ def _remaining(
         account.surfaces,
         planned.snapshot,
         concurrency=options.parallelism,
-        on_progress=on_event,
+        on_event=on_event,
     )
     everything = Policy(100.0, 10**9, 100.0, None, account.project.environment.accept)
     left = _plan(account, Options(), planned.desired, snapshot, owned, everything)

@@ -120,7 +120,7 @@ def _full(kind: Kind, binding: Binding, write: Write) -> JsonObject:
     A flag, a number or a secret that nobody set has no blank form, so it is left out.
     """
     sent: JsonObject = {}
-    elsewhere = frozenset[str]().union(*(part.fields for part in binding.parts))
+    elsewhere = binding.in_parts
     for name, wire_name in binding.fields.items():
         if name in kind.immutable or (name in elsewhere and name not in write.payload):
             continue

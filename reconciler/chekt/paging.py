@@ -44,8 +44,8 @@ class Listing:
 
     ``names``: keys under which the array may stand. ``query``: goes along with every page. ``limit``: of
     the objects in one answer, where the list is known to take one; it is raised when it is reached.
-    ``unexpected`` makes the error for an answer that
-    is no list or no sound one, from endpoint, status and what is wrong.
+    ``unexpected`` makes the error for an answer that is no list or no sound one, from endpoint, status and
+    what is wrong.
     """
 
     names: tuple[str, ...]

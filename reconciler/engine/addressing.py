@@ -19,14 +19,9 @@ from reconciler.kinds.surfaces import Surfaces
 from reconciler.kinds.values import identifier
 from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Resource
 from reconciler.planning.digest import canonical
-from reconciler.planning.scope import parent_of
+from reconciler.planning.scope import collection_of
 
 _Name = TypeVar("_Name")
-
-
-def collection_of(address: Address) -> Collection:
-    """The collection that ``address`` belongs to."""
-    return Collection(address.kind, parent_of(address))
 
 
 @dataclass(slots=True)

@@ -9,7 +9,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.engine.addressing import collection_of
 from reconciler.engine.events import Event, StepFinished, StepStarted, ValueReplaced
 from reconciler.engine.fetch import ignore
 from reconciler.engine.graph import Graph
@@ -33,7 +32,7 @@ from reconciler.model import (
     Writer,
 )
 from reconciler.planning.rows import forgotten, protections
-from reconciler.planning.scope import Scope
+from reconciler.planning.scope import Scope, collection_of
 from reconciler.planning.steps import Step, steps
 
 BATCH_LIMIT = 50

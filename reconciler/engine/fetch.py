@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Self, TypeVar
 
-from reconciler.engine.addressing import Addressing, collection_of
+from reconciler.engine.addressing import Addressing
 from reconciler.engine.events import Event, ReadProgress
 from reconciler.engine.references import Names
 from reconciler.errors import PlanError
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Reader, Resource, Snapshot
 from reconciler.planning import reads
-from reconciler.planning.scope import Scope, parent_of
+from reconciler.planning.scope import Scope, collection_of, parent_of
 
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
@@ -32,7 +32,7 @@ def fetch(
     *,
     concurrency: int = 8,
     owned_prefix: str | None = None,
-    on_progress: Callable[[Event], None] = ignore,
+    on_event: Callable[[Event], None] = ignore,
 ) -> Snapshot:
     """What the account holds of ``scope``: the least that proves what a plan will say.
 
@@ -40,7 +40,7 @@ def fetch(
     ``owned_prefix``: external ids that begin with it are ours. Raises RemoteError for any failed
     read and PlanError for objects that claim one address; there is never a part of a snapshot.
     """
-    with Reading(reader, desired, owned, surfaces, concurrency, on_progress) as reading:
+    with Reading(reader, desired, owned, surfaces, concurrency, on_event) as reading:
         reading.dealers(reads.dealers(desired, owned, surfaces, scope))
         found = dict(reading.objects)
         found |= reading.collections(reads.first_collections(desired, owned, surfaces, scope))
@@ -64,7 +64,7 @@ class Reading:
         owned: Mapping[Address, Owned],
         surfaces: Surfaces,
         concurrency: int,
-        on_progress: Callable[[Event], None] = ignore,
+        on_event: Callable[[Event], None] = ignore,
         known: Mapping[Address, LiveObject] | None = None,
     ) -> None:
         self._reader = reader
@@ -72,7 +72,7 @@ class Reading:
         self._addressing = Addressing(desired, owned, surfaces)
         self._remote_ids = remote_ids(desired, owned, known or {})
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="read")
-        self._progress = on_progress
+        self._progress = on_event
         self._listed: set[Collection] = set()
         self._requests = self._planned = self._done = 0
         self.objects: dict[Address, LiveObject] = {}

@@ -21,7 +21,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.engine.addressing import collection_of
 from reconciler.engine.events import Event, IntentRecovered
 from reconciler.engine.fetch import fetch, ignore
 from reconciler.engine.journal import Journal
@@ -39,7 +38,7 @@ from reconciler.model import (
     Snapshot,
 )
 from reconciler.planning.diff import diff
-from reconciler.planning.scope import Scope
+from reconciler.planning.scope import Scope, collection_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
             scope,
             concurrency=concurrency,
             owned_prefix=owned_prefix,
-            on_progress=on_event,
+            on_event=on_event,
         )
 
     possible = {
@@ -233,8 +232,8 @@ class _Looking:
     def _fields(self, intent: Intent) -> frozenset[str] | None:
         """The fields that the endpoint of ``intent`` writes; None for any."""
         binding = self._surfaces.binding(intent.address.kind)
-        parts = binding.parts if binding is not None else ()
+        if binding is None:
+            return None if intent.part is None else frozenset()
         if intent.part is not None:
-            return next((part.fields for part in parts if part.name == intent.part), frozenset())
-        apart = frozenset(name for part in parts for name in part.fields)
-        return frozenset(binding.fields) - apart if binding is not None else None
+            return next((part.fields for part in binding.parts if part.name == intent.part), frozenset())
+        return frozenset(binding.fields) - binding.in_parts

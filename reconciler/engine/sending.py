@@ -45,7 +45,7 @@ from reconciler.model import (
     Writer,
     WriteResult,
 )
-from reconciler.planning.scope import parent_of
+from reconciler.planning.scope import collection_of
 from reconciler.planning.steps import Step
 
 _JOURNALLED = {
@@ -218,7 +218,7 @@ class Sender:
 
     def _before(self, address: Address) -> frozenset[str] | None:
         """The remote ids in the collection of ``address`` when it was read; None if it never was."""
-        collection = Collection(address.kind, parent_of(address))
+        collection = collection_of(address)
         if collection in self.snapshot.collections:
             return self.before.get(collection, frozenset())
         is_new = collection.parent is not None and collection.parent not in self.snapshot.objects

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from reconciler.engine.addressing import collection_of
 from reconciler.engine.events import Event
 from reconciler.engine.fetch import Reading, ignore
 from reconciler.kinds import REGISTRY
@@ -22,7 +21,7 @@ from reconciler.model import (
     Snapshot,
 )
 from reconciler.planning import reads
-from reconciler.planning.scope import Scope, parent_of
+from reconciler.planning.scope import EVERYTHING, collection_of, parent_of
 
 
 def touched(report: Report, before: Snapshot) -> frozenset[Address]:
@@ -47,7 +46,7 @@ def verify(
     before: Snapshot,
     *,
     concurrency: int = 8,
-    on_progress: Callable[[Event], None] = ignore,
+    on_event: Callable[[Event], None] = ignore,
 ) -> Snapshot:
     """``before`` with all that ``addresses`` concern read anew: one list a collection, and the parts.
 
@@ -57,7 +56,7 @@ def verify(
     """
     wanted = {address for address in addresses if _served(address, surfaces)}
     known = {address: live for address, live in before.objects.items() if address not in wanted}
-    with Reading(reader, desired, owned, surfaces, concurrency, on_progress, known) as reading:
+    with Reading(reader, desired, owned, surfaces, concurrency, on_event, known) as reading:
         reading.dealers(sorted(address for address in wanted if REGISTRY[address.kind].adopted))
         collections = {collection_of(a) for a in wanted if not REGISTRY[a.kind].adopted}
         for kind in REGISTRY:
@@ -69,14 +68,14 @@ def verify(
             )
             reading.collections(sorted(present, key=str))
         concerned = [resource for resource in desired if resource.address in wanted]
-        reading.parts(reads.parts_to_read(concerned, surfaces, Scope(), reading.objects))
+        reading.parts(reads.parts_to_read(concerned, surfaces, EVERYTHING, reading.objects))
         again = reading.snapshot()
     return _merged(before, again, collections, wanted, surfaces)
 
 
 def _served(address: Address, surfaces: Surfaces) -> bool:
     binding = surfaces.binding(address.kind)
-    return binding is not None and (bool(binding.lists) or binding.read is not None)
+    return binding is not None and binding.readable
 
 
 def _there(
@@ -124,6 +123,6 @@ def _with_parts(live: LiveObject, earlier: LiveObject | None, surfaces: Surfaces
     binding = surfaces.binding(live.kind)
     if binding is None or earlier is None or earlier.remote_id != live.remote_id:
         return live
-    apart = {name for part in binding.parts for name in part.fields} & earlier.fields.keys()
+    apart = binding.in_parts & earlier.fields.keys()
     fields: dict[str, JsonValue] = {name: earlier.fields[name] for name in apart}
     return LiveObject(live.kind, live.remote_id, live.external_id, fields | dict(live.fields))

@@ -81,6 +81,16 @@ class Binding:
     full_update: bool = False
     reshape: Callable[[Mapping[str, JsonValue]], Mapping[str, JsonValue]] = same
 
+    @property
+    def readable(self) -> bool:
+        """Whether the surface shows objects of the kind, in a list or one by one."""
+        return bool(self.lists) or self.read is not None
+
+    @property
+    def in_parts(self) -> frozenset[str]:
+        """The fields that lie in a part, not in the object itself."""
+        return frozenset(name for part in self.parts for name in part.fields)
+
     def part_of(self, name: str) -> Part | None:
         """The part that holds field ``name``, None when the object itself does."""
         return next((part for part in self.parts if name in part.fields), None)

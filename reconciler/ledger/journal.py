@@ -70,18 +70,6 @@ class JournalTables:
             for row in rows
         ]
 
-    def intend(
-        self,
-        run: int,
-        address: Address,
-        operation: Operation,
-        part: str | None,
-        payload_digest: str,
-        now: datetime,
-    ) -> Intent:
-        """Journal one write; see ``intend_all``."""
-        return self.intend_all(run, (IntentDraft(address, operation, part, payload_digest),), now)[0]
-
     def intend_all(self, run: int, drafts: Sequence[IntentDraft], now: datetime) -> list[Intent]:
         """Journal ``drafts`` in one transaction; when this returns they are on disk.
 

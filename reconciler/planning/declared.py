@@ -12,7 +12,6 @@ from reconciler.model import (
     Action,
     Address,
     Change,
-    Collection,
     EndpointUse,
     FieldChange,
     LiveObject,
@@ -25,7 +24,7 @@ from reconciler.planning.endpoints import Calls
 from reconciler.planning.order import foundations
 from reconciler.planning.ownership import owns, recorded, replacement_reasons
 from reconciler.planning.safety import Circumstances
-from reconciler.planning.scope import parent_of
+from reconciler.planning.scope import collection_of, parent_of
 
 _ADOPT = "it exists in the account and is not owned yet"
 _RECREATED = "it was deleted and created again outside; the new object is not owned yet"
@@ -172,7 +171,7 @@ class Declared:
     def _absence_is_proven(self, resource: Resource) -> bool:
         """Only a collection read in full, or a parent that does not exist, proves an absence."""
         around, parent = self._around, parent_of(resource.address)
-        if Collection(resource.address.kind, parent) in around.snapshot.collections:
+        if collection_of(resource.address) in around.snapshot.collections:
             return self._foundations(resource)
         orphan = parent is not None and parent not in around.snapshot.objects
         if orphan and around.surfaces.binding(str(parent and parent.kind)) is not None:

@@ -75,8 +75,9 @@ class Calls:
         """The parts of a kind, and the fields that lie in them."""
         if kind not in self._parted:
             binding = self._surfaces.binding(kind)
-            parts = binding.parts if binding is not None else ()
-            self._parted[kind] = parts, frozenset(name for part in parts for name in part.fields)
+            self._parted[kind] = (
+                (binding.parts, binding.in_parts) if binding is not None else ((), frozenset())
+            )
         return self._parted[kind]
 
     def _find(self, need: _Need) -> tuple[Endpoint, ...] | None:

@@ -91,14 +91,7 @@ def _raise(declared: Declared, refusals: Sequence[Problem]) -> None:
         (UnsupportedError, [*sorted(declared.unsupported, key=_by_address), *refusals]),
     ):
         if problems:
-            first, count = problems[0], len(problems)
-            raise kind(
-                first.message if count == 1 else f"{count} reasons, the first: {first.message}",
-                hint=first.hint,
-                source=first.source,
-                address=first.address,
-                problems=problems,
-            )
+            raise kind.of(problems)
 
 
 def _by_address(problem: Problem) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from reconciler.kinds.kind import Kind
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Address, Collection, LiveObject, Owned, Resource
 from reconciler.planning.ownership import owns, replacement_reasons
-from reconciler.planning.scope import Scope, chain, parent_of
+from reconciler.planning.scope import Scope, chain, collection_of
 
 
 def dealers(
@@ -108,7 +108,7 @@ def _needed(
     for address in _one_each(_wanted(desired, owned, scope)):
         for step in chain(address):
             if _listed(step.kind, surfaces):
-                yield Collection(step.kind, parent_of(step))
+                yield collection_of(step)
     for resource in desired:
         if resource.declares and scope.covers(resource.address):
             for name in resource.declares:
@@ -151,7 +151,7 @@ def _listed(kind: str, surfaces: Surfaces) -> bool:
 
 def _readable(kind: str, surfaces: Surfaces) -> bool:
     binding = surfaces.binding(kind)
-    return binding is not None and (bool(binding.lists) or binding.read is not None)
+    return binding is not None and binding.readable
 
 
 def _ordered(collections: Iterable[Collection]) -> tuple[Collection, ...]:

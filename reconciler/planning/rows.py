@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
-from reconciler.model import Address, Collection, Owned, Resource, Snapshot
+from reconciler.model import Address, Owned, Resource, Snapshot
 from reconciler.planning.ownership import recorded
-from reconciler.planning.scope import Scope, chain, parent_of
+from reconciler.planning.scope import Scope, chain, collection_of
 
 
 def forgotten(
@@ -68,8 +68,7 @@ def _gone(address: Address, owned: Mapping[Address, Owned], snapshot: Snapshot, 
     if live is not None and recorded(address, live, owned):
         return False
     return any(
-        Collection(step.kind, parent_of(step)) in snapshot.collections
-        and (step == address or step not in snapshot.objects)
+        collection_of(step) in snapshot.collections and (step == address or step not in snapshot.objects)
         for step in chain(address)
     )
 

@@ -17,7 +17,7 @@ from reconciler.model import Action, Address, Change, Collection, Grade, Owned, 
 from reconciler.planning.order import referenced_kinds
 from reconciler.planning.ownership import owns
 from reconciler.planning.reads import child_kinds
-from reconciler.planning.scope import Scope, chain, parent_of
+from reconciler.planning.scope import Scope, chain, collection_of, parent_of
 
 SHARE_FROM = 5
 """A share of fewer owned objects says nothing: one of two is half."""
@@ -58,16 +58,8 @@ class Circumstances:
 def check(changes: Sequence[Change], around: Circumstances) -> None:
     """Raise UnsafePlanError with every reason for which ``changes`` must not be made."""
     problems = reasons(changes, around)
-    if not problems:
-        return
-    first = problems[0]
-    raise UnsafePlanError(
-        first.message if len(problems) == 1 else f"{len(problems)} reasons, the first: {first.message}",
-        hint=first.hint,
-        source=first.source,
-        address=first.address,
-        problems=problems,
-    )
+    if problems:
+        raise UnsafePlanError.of(problems)
 
 
 def reasons(changes: Sequence[Change], around: Circumstances) -> list[Problem]:
@@ -112,8 +104,7 @@ def _owned_objects(around: Circumstances) -> Counter[str]:
     count = Counter(
         address.kind
         for address in around.owned
-        if address in snapshot.objects
-        or Collection(address.kind, parent_of(address)) not in snapshot.collections
+        if address in snapshot.objects or collection_of(address) not in snapshot.collections
     )
     if prefix:
         count.update(

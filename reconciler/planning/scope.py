@@ -11,7 +11,7 @@ from itertools import islice
 
 from reconciler.errors import PlanError, Problem
 from reconciler.kinds import REGISTRY
-from reconciler.model import Address
+from reconciler.model import Address, Collection
 
 _NEAR = 3
 _NEAR_CANDIDATES = 5000
@@ -31,6 +31,11 @@ def parent_of(address: Address) -> Address | None:
     if above is None or len(path) < 2:
         return None
     return Address(above, path[:-1])
+
+
+def collection_of(address: Address) -> Collection:
+    """The collection that ``address`` belongs to."""
+    return Collection(address.kind, parent_of(address))
 
 
 def chain(address: Address) -> Iterator[Address]:
@@ -93,6 +98,9 @@ class Scope:
             return ()
         addresses = set(known)
         return tuple(glob for glob in self.excludes if not _any(glob, addresses))
+
+
+EVERYTHING = Scope()
 
 
 def _any(glob: str, addresses: Iterable[Address]) -> bool:

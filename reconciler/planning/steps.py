@@ -122,7 +122,7 @@ def _object_and_parts(
 ) -> list[Step]:
     binding = surfaces.binding(address.kind)
     parts = binding.parts if binding is not None else ()
-    apart = {name for part in parts for name in part.fields}
+    apart = binding.in_parts if binding is not None else frozenset[str]()
     own = tuple(name for name in names if name not in apart)
     writes = [_step(address, operation, index, own, surfaces)] if own or operation == "create" else []
     for part in parts:

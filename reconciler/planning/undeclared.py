@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Address, Change, Collection, LiveObject
+from reconciler.model import Action, Address, Change, LiveObject
 from reconciler.planning.digest import precondition
 from reconciler.planning.endpoints import Calls
 from reconciler.planning.ownership import owns
 from reconciler.planning.safety import Circumstances
-from reconciler.planning.scope import chain, parent_of
+from reconciler.planning.scope import chain, collection_of, parent_of
 
 GONE_FROM_MANIFESTS = "no manifest declares it any more"
 
@@ -45,7 +45,7 @@ class Undeclared:
                 f"{address} is no longer declared; the {around.surfaces.surface} surface cannot delete it, "
                 "so it is released and stays as it is"
             )
-        elif Collection(kind.name, parent_of(address)) not in around.snapshot.collections:
+        elif collection_of(address) not in around.snapshot.collections:
             return
         else:
             self._delete(address, live)

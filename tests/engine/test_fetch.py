@@ -221,7 +221,7 @@ def test_progress_counts_up_to_what_is_planned(account: Account) -> None:
         assert isinstance(event, ReadProgress)
         told.append(event)
 
-    fetch(account, [dealer(), site(), device()], {}, PARTNER, Scope(), on_progress=tell)
+    fetch(account, [dealer(), site(), device()], {}, PARTNER, Scope(), on_event=tell)
     assert [event.done for event in told] == [1, 2, 3]
     assert told[-1] == ReadProgress(3, 3)
 

@@ -23,7 +23,7 @@ DEVICE = Address("device", ("acme", "hq", "front-door"))
 
 def intend(ledger: Ledger, operation: Operation = "create", digest: str = "d1") -> Intent:
     run = ledger.begin_run("apply", "trace", "config", NOW)
-    return ledger.intend(run, SITE, operation, None, digest, NOW)
+    return ledger.intend_all(run, [IntentDraft(SITE, operation, None, digest)], NOW)[0]
 
 
 def test_an_open_intent_is_unsettled_until_it_is_settled_once() -> None:
@@ -89,7 +89,7 @@ def test_a_batch_is_journalled_whole_or_not_at_all() -> None:
 
 def test_an_intent_needs_its_run() -> None:
     with Ledger.open(":memory:", "dev") as ledger, pytest.raises(LedgerError):
-        ledger.intend(99, SITE, "create", None, "d", NOW)
+        ledger.intend_all(99, [IntentDraft(SITE, "create", None, "d")], NOW)
 
 
 @settings(max_examples=40, deadline=None)
