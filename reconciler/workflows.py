@@ -22,6 +22,7 @@ from reconciler.model import (
     SecretRef,
     Snapshot,
 )
+from reconciler.planning.ownership import moved, readdressed
 from reconciler.planning.plan import plan
 from reconciler.planning.safety import Policy
 from reconciler.planning.scope import EVERYTHING, Scope
@@ -65,7 +66,9 @@ def make_plan(
 
     ``locked``: this run holds the environment's lock, so writes of a broken-off run are settled first.
     """
-    owned: Mapping[Address, Owned] = account.ledger.owned()
+    recorded: Mapping[Address, Owned] = account.ledger.owned()
+    moves = moved(account.project.resources, recorded)
+    owned = readdressed(recorded, moves)
     desired = _desired(account, options)
     prefix = account.project.settings.ownership.external_id_prefix
     if locked:
@@ -93,7 +96,13 @@ def make_plan(
             owned_prefix=prefix,
             on_event=on_event,
         )
-    made = _plan(account, options, desired, snapshot, owned, _policy(account, options.allow_deletes))
+    renamed = [
+        f"{before} is called {now} now; what is owned below it follows"
+        for before, now in moves.items()
+        if REGISTRY[before.kind].adopted
+    ]
+    policy = _policy(account, options.allow_deletes)
+    made = _plan(account, options, desired, snapshot, owned, policy, renamed)
     return Planned(made, desired, snapshot, owned)
 
 
@@ -163,6 +172,7 @@ def apply_plan(
     clock, ledger = account.runtime.clock, account.ledger
     command = "destroy" if options.destroy else "apply"
     run = ledger.begin_run(command, account.client.trace_id, planned.plan.config_digest, clock())
+    _keep_moves(account)
     result = "failed"
     try:
         report = execute(
@@ -187,6 +197,20 @@ def apply_plan(
     remaining = _remaining(account, planned, report, options, on_event)
     sent = account.client.requests
     return Applied(replace(report, reads=sent.reads, writes=sent.writes), remaining)
+
+
+def _keep_moves(account: Account) -> None:
+    """Write down that what was renamed goes by its name of today."""
+    ledger = account.ledger
+    recorded = ledger.owned()
+    moves = moved(account.project.resources, recorded)
+    today = readdressed(recorded, moves)
+    if moves:
+        with ledger.transaction():
+            for before in moves:
+                ledger.forget(before)
+            for now in moves.values():
+                ledger.record(today[now])
 
 
 def _remaining(
@@ -267,6 +291,7 @@ def _plan(
     snapshot: Snapshot,
     owned: Mapping[Address, Owned],
     policy: Policy,
+    warnings: Sequence[str] = (),
 ) -> Plan:
     project = account.project
     return plan(
@@ -282,7 +307,7 @@ def _plan(
         now=account.runtime.clock(),
         lifetime=project.settings.plan_life,
         project=str(project.directory),
-        warnings=project.warnings,
+        warnings=(*project.warnings, *warnings),
         rate_per_minute=account.rate_per_minute,
     )
 

@@ -4,13 +4,15 @@ In this order: the ledger's (same collection and remote id), the manifest that n
 manifest with the external id, the only manifest with the same identifying fields where the object has
 no external id, else an address made from what the object calls itself. A ledger row whose address no
 manifest declares gives way to a manifest that names the object: that resource was renamed, not deleted.
+It gives way as well where its own manifest names another object by now, by remote id or, where the
+surface only shows the kind, by external id: the user decides which object a resource is.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -19,7 +21,7 @@ from reconciler.kinds.surfaces import Surfaces
 from reconciler.kinds.values import identifier
 from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Resource
 from reconciler.planning.digest import canonical
-from reconciler.planning.scope import collection_of
+from reconciler.planning.scope import chain, collection_of
 
 _Name = TypeVar("_Name")
 
@@ -42,6 +44,7 @@ class Addressing:
         self, desired: Sequence[Resource], owned: Mapping[Address, Owned], surfaces: Surfaces
     ) -> None:
         self._surfaces = surfaces
+        self._recorded = {address: row.remote_id for address, row in owned.items()}
         self._known: dict[Collection, _Known] = defaultdict(_Known)
         for row in owned.values():
             known = self._known[collection_of(row.address)]
@@ -55,16 +58,21 @@ class Addressing:
             if resource.remote_id is not None:
                 known.by_remote_id[resource.remote_id] = resource.address
 
-    def assign(self, collection: Collection, objects: Iterable[LiveObject]) -> dict[Address, LiveObject]:
+    def assign(
+        self, collection: Collection, objects: Iterable[LiveObject], parents: Mapping[Address, str]
+    ) -> dict[Address, LiveObject]:
         """``objects``, all those of ``collection``, by address.
 
-        Raises PlanError, naming the remote ids, where two of them claim one address.
+        ``parents``: the remote ids by which the collection was reached. Raises PlanError, naming the
+        remote ids, where two of them claim one address.
         """
         known = self._known.get(collection) or _Known()
+        if known.by_row and self._elsewhere(collection, parents):
+            known = replace(known, by_row={})
         claims: dict[Address, list[LiveObject]] = defaultdict(list)
         unclaimed: list[LiveObject] = []
         for live in sorted(objects, key=lambda live: live.remote_id):
-            address = _proven(known, live)
+            address = _proven(known, live, shown_only=self._shown_only(collection.kind))
             if address is None:
                 unclaimed.append(live)
             else:
@@ -75,6 +83,18 @@ class Addressing:
         strangers = [live for live in unclaimed if live.remote_id not in matched]
         found.update((matched[live.remote_id], live) for live in unclaimed if live.remote_id in matched)
         return found | _derived(collection, strangers, known.declared.keys() | known.owned)
+
+    def _elsewhere(self, collection: Collection, parents: Mapping[Address, str]) -> bool:
+        """True when the ledger's rows are of another parent's children.
+
+        Under a site that was made again, or a dealer with another id, a remote id may name anything.
+        """
+        above = chain(collection.parent) if collection.parent is not None else ()
+        return any(self._recorded.get(step) not in (None, parents.get(step)) for step in above)
+
+    def _shown_only(self, kind: str) -> bool:
+        binding = self._surfaces.binding(kind)
+        return binding is not None and binding.create is None and binding.delete is None
 
     def _by_identifying_fields(
         self,
@@ -100,16 +120,28 @@ class Addressing:
         return {remote_id: wanted[key] for key, remote_id in present.items() if key in wanted}
 
 
-def _proven(known: _Known, live: LiveObject) -> Address | None:
+def _proven(known: _Known, live: LiveObject, *, shown_only: bool) -> Address | None:
     declared = known.by_remote_id.get(live.remote_id)
     if declared is None and live.external_id is not None:
         declared = known.by_external_id.get(live.external_id)
+        if declared is not None and known.declared[declared].remote_id is not None:
+            declared = None  # its manifest names another object
     row = known.by_row.get(live.remote_id)
     # A remote id under which another external id appears is another object: it is not ours.
     if row is None or (live.external_id is not None and row.external_id not in (None, live.external_id)):
         return declared
-    renamed = declared is not None and row.address not in known.declared
-    return declared if renamed else row.address
+    resource = known.declared.get(row.address)
+    if resource is None:
+        return declared or row.address
+    return declared if _names_another(resource, live, shown_only=shown_only) else row.address
+
+
+def _names_another(resource: Resource, live: LiveObject, *, shown_only: bool) -> bool:
+    """True when the manifest says that the resource is not ``live``, whatever the ledger holds."""
+    if resource.remote_id is not None:
+        return resource.remote_id != live.remote_id
+    # What can be made anew is replaced instead, to get its new external id.
+    return shown_only and live.external_id not in (None, resource.external_id)
 
 
 def _identity(names: Sequence[str], fields: Mapping[str, object]) -> str | None:
@@ -138,7 +170,7 @@ def _refuse_duplicates(claims: Mapping[Address, Sequence[LiveObject]]) -> None:
             problems.append(
                 Problem(
                     f"{address} exists {len(lives)} times in the account, with the ids {ids}",
-                    hint="Delete the one that is wrong in the portal, or give it another external id.",
+                    hint="Compare both with the ids in the manifest; remove a mistaken one in the portal.",
                     address=address,
                 )
             )

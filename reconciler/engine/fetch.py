@@ -98,7 +98,7 @@ class Reading:
         for collection, lives in self._ask(asked, self._list):
             self._listed.add(collection)
             self._requests += self._cost(collection)
-            found |= self._addressing.assign(collection, lives)
+            found |= self._addressing.assign(collection, lives, self._remote_ids)
         self._remote_ids |= {address: live.remote_id for address, live in found.items()}
         self.objects |= found
         return found

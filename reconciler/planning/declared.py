@@ -27,7 +27,7 @@ from reconciler.planning.safety import Circumstances
 from reconciler.planning.scope import collection_of, parent_of
 
 _ADOPT = "it exists in the account and is not owned yet"
-_RECREATED = "it was deleted and created again outside; the new object is not owned yet"
+_ANOTHER = "the ledger knows {} under this name; {} is not owned yet"
 _DELETED_OUTSIDE = "it was deleted outside"
 
 
@@ -242,7 +242,8 @@ class Declared:
         elif adopted:
             self._add(resource, Action.UPDATE, fields, "", live, uses)
         else:
-            reason = _RECREATED if resource.address in self._around.owned else _ADOPT
+            known = self._around.owned.get(resource.address)
+            reason = _ADOPT if known is None else _ANOTHER.format(known.remote_id, live.remote_id)
             self._add(resource, Action.ADOPT, fields if pending else (), reason, live, uses)
 
     def _replace(
