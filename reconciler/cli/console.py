@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Problem, ReconcilerError
+from reconciler.escape import visible
 from reconciler.redaction import Redactor
 
 if TYPE_CHECKING:  # the command line starts before the model is built
@@ -62,6 +63,8 @@ class Console:
         sys.stderr.write(f"{question}\n  Only 'yes' is accepted: ")
         sys.stderr.flush()
         answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            sys.stderr.write("\n")  # Ctrl-D leaves the cursor behind the question
         return answer.strip() == "yes"
 
     def out(self, text: str) -> None:
@@ -102,10 +105,9 @@ def error_text(error: ReconcilerError, *, colour: bool = False) -> str:
     heading = f"{red}{len(problems)} errors{off}\n" if len(problems) > 1 else ""
     lines = []
     for problem in problems:
-        place = f"{bold}{problem.source}{off}: " if problem.source else ""
-        about = (
-            f"{problem.address}: " if problem.address and str(problem.address) not in problem.message else ""
-        )
+        place = f"{bold}{visible(str(problem.source))}{off}: " if problem.source else ""
+        address = str(problem.address or "")
+        about = f"{visible(address)}: " if address and address not in problem.message else ""
         lines.append(f"{red}Error{off}: {place}{about}{printable(problem.message)}")
         if problem.hint:
             lines.append(f"  {printable(problem.hint)}")
@@ -113,5 +115,5 @@ def error_text(error: ReconcilerError, *, colour: bool = False) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters shown as escapes, so that no value can drive the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    """``text`` with its line breaks, and all else that could drive the terminal shown as escapes."""
+    return "\n".join(visible(line) for line in text.split("\n"))

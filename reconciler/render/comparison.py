@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from reconciler.arming.compare import Beginning, Comparison, Moved, Single
 from reconciler.arming.states import State
 from reconciler.arming.zones import Zone
+from reconciler.escape import visible
 from reconciler.model import JsonObject
-from reconciler.render.escape import visible
 from reconciler.render.timeline import change_json, local_text, spoken, target_text, utc_text
 
 

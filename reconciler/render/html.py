@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from reconciler.escape import visible
 from reconciler.model import Action, Change, Plan
 from reconciler.render import lines
-from reconciler.render.escape import visible
 
 _STYLE = """
 :root { color-scheme: light dark; }

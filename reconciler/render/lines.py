@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reconciler.escape import value_text, visible
 from reconciler.model import GRADES, Action, Change, EndpointUse, FieldChange, JsonValue, Plan
 from reconciler.redaction import MASK
-from reconciler.render.escape import value_text, visible
 
 SYMBOLS: dict[Action, str] = {
     Action.CREATE: "+",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from reconciler.escape import visible
 from reconciler.model import Action, Change, Plan
 from reconciler.render import lines
-from reconciler.render.escape import visible
 
 LIMIT = 60_000
 """Characters; GitHub refuses a comment of more than 65,536."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from reconciler.escape import visible
 from reconciler.model import Outcome, OutcomeStatus, Report
-from reconciler.render.escape import visible
 from reconciler.render.lines import SYMBOLS
 from reconciler.render.text import Style, plain
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reconciler.escape import visible
 from reconciler.model import Change, Plan
 from reconciler.render import lines
-from reconciler.render.escape import visible
 
 Style = Callable[[str, str], str]
 """Dresses text for its role: an action's name, ``heading``, ``warning`` or ``quiet``."""

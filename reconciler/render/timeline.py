@@ -11,8 +11,8 @@ from reconciler.arming.project import Target
 from reconciler.arming.states import State
 from reconciler.arming.timeline import Decision, Transition
 from reconciler.arming.zones import Zone, zone
+from reconciler.escape import visible
 from reconciler.model import JsonObject
-from reconciler.render.escape import visible
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from reconciler.arming.project import Target
 from reconciler.arming.states import State
 from reconciler.arming.timeline import Timeline
 from reconciler.arming.zones import zone
+from reconciler.escape import visible
 from reconciler.render import grid
-from reconciler.render.escape import visible
 from reconciler.render.timeline import utc_text
 from reconciler.render.week_style import POLICY, STYLE
 

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.cli.console import error_text
+from reconciler.errors import ManifestError, Problem
+from reconciler.escape import value_text, visible
 from reconciler.model import Address, FieldChange, Outcome, Plan, Source
 from reconciler.render import html, markdown, report, text
-from reconciler.render.escape import value_text, visible
 from tests.render.sample_plan import CHANGES, HOSTILE, PLAN, REPORT
 
 TROUBLE = st.text(
@@ -120,3 +122,10 @@ def test_values_are_shown_readably_and_in_one_line(value: object, shown: str) ->
 
 def test_text_that_is_harmless_stays_as_it_is() -> None:
     assert visible("site:acme/\uac15\ub0a8 #1") == "site:acme/\uac15\ub0a8 #1"
+
+
+@given(TROUBLE)
+def test_an_error_on_the_terminal_shows_hostile_values_as_escapes(value: str) -> None:
+    problem = Problem(value, Source(value, 1, 1), value, Address("site", (value, "x")))
+    shown = error_text(ManifestError.of([problem, problem]))
+    assert all(line.isprintable() for line in shown.split("\n"))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from typing import TYPE_CHECKING
 
-from reconciler.model import JsonValue
+if TYPE_CHECKING:  # building the model takes longer than printing an error
+    from reconciler.model import JsonValue
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that move the cursor, reorder the line or show nothing."""
