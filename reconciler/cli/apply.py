@@ -147,9 +147,12 @@ def _run(
                 account, saved, parallelism=asked.parallelism, on_event=progress
             )
         progress.pause()
+        asking = _writes(planned.plan) and not yes
         if output_format == "text":
             console.out(render.render_plan(planned.plan, "text", colour=console.colour))
-        if _writes(planned.plan) and not yes:
+        elif asking:
+            console.note(render.render_plan(planned.plan, "text"))  # nobody agrees to what is not shown
+        if asking:
             _ask(console, planned.plan, asked)
         with stop_on_signal(console) as stop, console.progress() as applying:
             applied = workflows.apply_plan(account, planned, asked, on_event=applying, stop=stop)
@@ -174,7 +177,10 @@ def _writes(plan: Plan) -> bool:
 
 
 def _ask(console: Console, plan: Plan, asked: Options) -> None:
-    """Ask the person at the terminal; raises ConfigError where there is none, Abort for a no."""
+    """Ask the person at the terminal.
+
+    Raises ConfigError where there is none, InterruptedApplyError for a no.
+    """
     if not console.interactive:
         raise ConfigError(
             "nobody is there to confirm the plan; nothing was changed",
@@ -184,7 +190,7 @@ def _ask(console: Console, plan: Plan, asked: Options) -> None:
     if asked.destroy:
         question = f"Delete all of this in environment {plan.environment!r}? It cannot be undone."
     if not console.confirm(question):
-        raise click.Abort
+        raise InterruptedApplyError("not confirmed; nothing was changed")
 
 
 def _failure(applied: Applied) -> ApplyError | None:

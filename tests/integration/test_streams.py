@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,6 +59,34 @@ def test_a_full_disk_under_stdout_is_said_on_stderr(words: str, project: Callabl
     ended = shell(f"{RECONCILER} validate {directory} {words} >/dev/full")
     assert ended.returncode == 1
     assert ended.stderr == "Error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"), [(b"yes\n", 0), (b"no\n", 1), (b"y\n", 1), (b"\x04", 1)], ids=["yes", "no", "y", "^D"]
+)
+@pytest.mark.parametrize("words", ["--format=text", "--format=json"])
+def test_an_apply_asks_at_the_terminal_and_takes_only_yes(
+    project: Callable[..., Path], typed: bytes, code: int, words: str
+) -> None:
+    directory = project(account_yaml=DEALER)
+    person, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*RECONCILER.split(), "apply", str(directory), words],
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    heard = b""
+    while b"Only 'yes' is accepted" not in heard:
+        heard += os.read(person, 4096)
+    os.write(person, typed)
+    out, _ = process.communicate(timeout=60)
+    heard += os.read(person, 4096)
+    os.close(person)
+    assert process.returncode == code
+    assert b"adopt dealer:acme" in heard + out
+    assert (b"not confirmed; nothing was changed" in heard + out) is (code == 1)
 
 
 @pytest.mark.parametrize(
