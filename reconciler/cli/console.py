@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,17 @@ class Console:
         except OSError as exc:
             raise OutputError(exc.errno, exc.strerror) from exc
 
+    def document(self, content: object) -> None:
+        """A result as JSON: indented, keys sorted, any script readable."""
+        import json  # noqa: PLC0415  # start-up stays instant
+
+        self.out(json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True))
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """What may be amiss, a line each, on stderr."""
+        for warning in warnings:
+            self.note(f"Warning: {printable(warning)}")
+
     def note(self, text: str) -> None:
         """Something for a person to read, on stderr."""
         text = self.redactor(text)
@@ -87,9 +99,7 @@ class Console:
     def error(self, error: ReconcilerError) -> None:
         """The error, as JSON on stdout or as text on stderr."""
         if self.json:
-            import json  # noqa: PLC0415  # start-up stays instant
-
-            self.out(json.dumps(error.to_json(), ensure_ascii=False, indent=2, sort_keys=True))
+            self.document(error.to_json())
         else:
             self.note(error_text(error, colour=_colour(sys.stderr.isatty())))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.console import Console, printable
+from reconciler.cli.console import Console
 
 if TYPE_CHECKING:  # start-up stays instant
     from reconciler.arming.fleet import Fleet, Overrides
@@ -65,12 +64,6 @@ def vanished(fleet: Fleet, start: dt.datetime, end: dt.datetime) -> list[str]:
     return sorted(found, key=lambda text: (found[text], text))
 
 
-def warn(console: Console, warnings: Iterable[str]) -> None:
-    """Print ``warnings`` on stderr."""
-    for warning in warnings:
-        console.note(f"Warning: {printable(warning)}")
-
-
 def say_if_empty(console: Console, fleet: Fleet) -> None:
     """Tell that no site here has a schedule, if so."""
     if not fleet.targets:
@@ -81,8 +74,3 @@ def stream(console: Console, lines: Iterator[str]) -> None:
     """Print ``lines``, some thousands at a time."""
     while batch := list(islice(lines, BATCH)):
         console.out("\n".join(batch))
-
-
-def document(content: object) -> str:
-    """``content`` as JSON."""
-    return json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from reconciler.cli import options
@@ -47,7 +45,7 @@ def show(console: Console, reading: options.Reading, output_format: str) -> None
             "runs": [run.to_json() for run in runs],
             "unsettled": [f"{intent.operation} {intent.address}" for intent in unsettled],
         }
-        console.out(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
+        console.document(document)
         return
     lines = [f"{project.environment.name}: {len(owned)} owned"]
     for row in owned.values():

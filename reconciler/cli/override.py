@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import getpass
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -98,7 +97,7 @@ def list_(console: Console, reading: options.Reading, output_format: str) -> Non
             "environment": project.environment.name,
             "overrides": [_json(one) for one in found],
         }
-        console.out(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
+        console.document(document)
         return
     zones = _zones(project)
     lines = [_line(one, zones) for one in found] or ["No override is in force."]

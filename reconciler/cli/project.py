@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
 
@@ -62,9 +61,8 @@ def validate(console: Console, reading: options.Reading, output_format: str) -> 
             "resources": dict(sorted(kinds.items())),
             "warnings": list(project.warnings),
         }
-        console.out(json.dumps(result, ensure_ascii=False, indent=2, sort_keys=True))
+        console.document(result)
         return
-    for warning in project.warnings:
-        console.note(f"Warning: {warning}")
+    console.warn(project.warnings)
     counted = ", ".join(f"{count} {name}" for name, count in sorted(kinds.items()))
     console.out(f"Valid: {len(project.resources)} resources ({counted}).")

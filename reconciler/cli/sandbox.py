@@ -135,7 +135,7 @@ def show(console: Console, directory: Path, db: Path | None) -> None:
 
     app = Sandbox(_file(directory, db))
     try:
-        console.out(json.dumps(app.state(), ensure_ascii=False, indent=2, sort_keys=True))
+        console.document(app.state())
     finally:
         app.close()
 

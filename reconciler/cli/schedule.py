@@ -53,9 +53,9 @@ def show(
     standings = _standings(fleet, instant, fleets.overrides_of(project, fleet))
     if output_format == "json":
         document = timeline.standings_json(standings, instant, tzdata_version())
-        console.out(fleets.document({**document, "warnings": list(project.warnings)}))
+        console.document({**document, "warnings": list(project.warnings)})
         return
-    fleets.warn(console, project.warnings)
+    console.warn(project.warnings)
     fleets.say_if_empty(console, fleet)
     fleets.stream(console, timeline.standings_text(standings, instant, tzdata_version()))
 
@@ -111,9 +111,9 @@ def transitions(
             "transitions": rows,
             "warnings": warnings,
         }
-        console.out(fleets.document(document))
+        console.document(document)
         return
-    fleets.warn(console, warnings)
+    console.warn(warnings)
     fleets.say_if_empty(console, fleet)
     if output_format == "html":
         first_date = written_date(start)

@@ -75,9 +75,9 @@ def diff(
     compared = comparison.Compared(compare(before, after, first, last), first, last, old_zones, new_zones)
     warnings = [*project.warnings, *fleets.vanished(after, first, last)]
     if output_format == "json":
-        console.out(fleets.document({**comparison.to_json(compared), "warnings": warnings}))
+        console.document({**comparison.to_json(compared), "warnings": warnings})
         return
-    fleets.warn(console, warnings)
+    console.warn(warnings)
     fleets.stream(console, comparison.to_text(compared))
 
 

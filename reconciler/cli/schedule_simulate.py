@@ -70,6 +70,6 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     )
     found = simulation.simulate(fleets.fleet_of(project, targets), setting)
     if output_format == "json":
-        console.out(fleets.document(report.to_json(found)))
+        console.document(report.to_json(found))
         return
     fleets.stream(console, report.to_text(found))
