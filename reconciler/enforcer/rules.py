@@ -56,6 +56,9 @@ def learn(memory: Memory, seen: Observation, wanted: Wanted) -> Memory:
     memory = replace(memory, troubled_since=None)
     if satisfies(seen.status, wanted.state):
         return replace(memory, reached=True, by_hand=None, attempts=0, tried=None, retry_at=None, trouble="")
+    if seen.status == "arm_failure":
+        # Somebody wanted it armed and failed, as at an open door: there is no change to respect.
+        return replace(memory, reached=False, by_hand=None)
     if memory.reached and memory.by_hand is None and memory.pending is None:
         return _changed_by_hand(memory, seen, wanted, before)
     return memory

@@ -107,6 +107,16 @@ def test_a_change_is_by_hand_only_after_the_wanted_state_was_seen() -> None:
     assert learn(memory, look("disarmed", 36001), later).by_hand is None
 
 
+@pytest.mark.parametrize("before", ["armed_away", "disarmed"])
+def test_an_arming_by_hand_that_failed_is_no_change_to_respect(before: ArmingStatus) -> None:
+    """A person opens at night, and the panel does not arm when they leave: arming is tried again and told."""
+    memory = learn(KNOWN, look("armed_away", 1), ARM)
+    memory = learn(memory, look(before, 60), ARM)
+    failed = look("arm_failure", 120)
+    memory = learn(memory, failed, ARM)
+    assert judge(ARM, RESPECT, failed, memory, failed.at).kind == "command"
+
+
 def test_what_a_person_arms_more_strictly_stays_so_under_every_policy() -> None:
     memory = learn(replace(KNOWN, ours=True), look("armed_stay"), STAY)
     memory = learn(memory, look("armed_away", 60), STAY)
