@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from reconciler.arming.states import State
-from reconciler.kinds.schedule import DAYS
+from reconciler.kinds.schedule import DAYS, seconds
 from reconciler.model import Address, JsonValue
 
 DAY = 1440
@@ -146,8 +146,7 @@ def weekdays(fields: Fields) -> tuple[int, ...]:
 def manual_change(value: JsonValue) -> ManualChange:
     """The policy of ``manual_change``; ``respect_until_next`` where it is not written."""
     if isinstance(value, Mapping):
-        text = str(value["rearm_after"])
-        return ManualChange("rearm_after", int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]])
+        return ManualChange("rearm_after", seconds(str(value["rearm_after"])))
     return ManualChange("enforce" if value == "enforce" else "respect_until_next")
 
 

@@ -52,6 +52,11 @@ def duration(text: str) -> str:
     return text
 
 
+def seconds(text: str) -> int:
+    """The seconds of a ``duration``."""
+    return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
+
+
 def _week_order(days: list[Day]) -> list[Day]:
     return sorted(set(days), key=DAYS.index)
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from reconciler.kinds.schedule import Duration
+from reconciler.kinds.schedule import Duration, seconds
 from reconciler.kinds.values import Identifier, Text, Url, secret_schema
 from reconciler.manifests import secrets
 from reconciler.model import Grade, SecretRef, Surface
@@ -239,8 +239,7 @@ class Settings(SettingsModel):
     @property
     def plan_life(self) -> timedelta:
         """``plan_lifetime`` as a length of time."""
-        unit = {"s": "seconds", "m": "minutes", "h": "hours"}[self.plan_lifetime[-1]]
-        return timedelta(**{unit: int(self.plan_lifetime[:-1])})
+        return timedelta(seconds=seconds(self.plan_lifetime))
 
     def environment(self, name: str) -> EnvironmentSpec | None:
         """The environment as written, the built-in one for ``embedded``, None where there is none."""

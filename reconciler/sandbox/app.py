@@ -104,11 +104,6 @@ class Sandbox:
             return chosen
 
     @property
-    def wsgi(self) -> Callable[..., Iterable[bytes]]:
-        """The WSGI callable (PEP 3333)."""
-        return self.__call__
-
-    @property
     def switches(self) -> Switches:
         """The switches in force. Assign to change them."""
         return self._switches

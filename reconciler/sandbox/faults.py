@@ -11,17 +11,6 @@ from typing import Literal
 from reconciler.model import JsonObject, JsonValue
 
 Action = Literal["status", "drop", "timeout", "slow", "bulk_item", "shuffle", "stale", "truncate", "replay"]
-ACTIONS: tuple[Action, ...] = (
-    "status",
-    "drop",
-    "timeout",
-    "slow",
-    "bulk_item",
-    "shuffle",
-    "stale",
-    "truncate",
-    "replay",
-)
 
 
 @dataclass(frozen=True, slots=True)
