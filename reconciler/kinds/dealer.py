@@ -39,6 +39,7 @@ DEALER = Kind(
     identity="dealer_id",
     adopted=True,
     remote_id_field="dealer_id",
+    external_id_field="external_dealer_id",
     read_only=frozenset({"dealer_id", "external_dealer_id", "created_at"}),
     local=frozenset({"external_dealer_id"}),
     partner=Binding(

@@ -137,8 +137,9 @@ class Kind:
     ``collection``: plural name, the key for children written inline under their parent.
     ``spec``: the fields of a manifest, with descriptions for editors. ``parent``: the kind it stands
     under. ``adopted``: never created nor deleted, only taken over by the id the user writes.
-    ``remote_id_field``: manifest field in which a user may name CHeKT's id. ``local``: fields used
-    by the reconciler itself and never sent. ``secret``: write-only fields, written as references.
+    ``remote_id_field``: manifest field in which a user may name CHeKT's id. ``external_id_field``: the
+    one that holds the external id, where it has a name of its own. ``local``: fields used by the
+    reconciler itself and never sent. ``secret``: write-only fields, written as references.
     ``immutable``: a change forces replacement. ``read_only``: wire names CHeKT assigns.
     ``unordered``: lists that are sets. ``portal``: the steps a person takes where no endpoint exists;
     ``{id}`` and ``{parent}`` are filled in.
@@ -152,6 +153,7 @@ class Kind:
     parent: str | None = None
     adopted: bool = False
     remote_id_field: str | None = None
+    external_id_field: str | None = None
     references: tuple[Reference, ...] = ()
     immutable: frozenset[str] = frozenset()
     read_only: frozenset[str] = frozenset()

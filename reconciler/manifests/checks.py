@@ -54,11 +54,9 @@ def _external_id(draft: Draft) -> Hashable:
 
 
 def _same_external_id(one: Draft, two: Draft) -> Problem:
-    written = next(
-        (name for name in (two.kind.identity, "external_id", "external_dealer_id") if name in two.table), "id"
-    )
-    if two.kind.identity == "dealer_id":
-        written = "external_dealer_id" if "external_dealer_id" in two.table else "id"
+    own = two.kind.external_id_field
+    names = (two.kind.identity, "external_id") if own is None else (own,)
+    written = next((name for name in names if name in two.table), "id")
     earlier = next((name for name in (written, "external_id", "id") if name in one.table), "id")
     return Problem(
         f'{written}: "{two.external_id}" is already the {_label(two)} of {address(one)} at '

@@ -34,7 +34,6 @@ CHILDREN: Mapping[str, tuple[Kind, ...]] = {
 """The kinds whose documents may stand inline under a kind."""
 
 _LIFECYCLE = Lifecycle()
-_IDENTITIES = {"dealer": "external_dealer_id"}
 
 
 @dataclass(slots=True)
@@ -247,14 +246,13 @@ class Reader:
         except ValidationError as exc:
             self._explain(exc, kind, table)
             return fields
-        dropped = kind.local - _KEPT
         written = spec.model_fields_set
         for name in kind.spec.model_fields:
             if name not in written:
                 continue
             if name in kind.secret:
                 fields[name] = hidden.get(name)
-            elif name not in dropped:
+            elif name != kind.external_id_field:
                 value = getattr(spec, name)
                 fields[name] = value if type(value) is str else plain(value)
         for name in kind.secret & kind.required:
@@ -287,7 +285,7 @@ class Reader:
         """Set ``external_id`` and ``remote_id`` from what the kind says identifies it."""
         kind, table, fields = draft.kind, draft.table, draft.fields
         draft.external_id = draft.id
-        own = _IDENTITIES.get(kind.name) or (kind.identity if kind.identity in fields else "")
+        own = kind.external_id_field or (kind.identity if kind.identity in fields else "")
         if kind.remote_id_field is not None:
             fields.pop(kind.remote_id_field, None)
             value = table.get(kind.remote_id_field)
@@ -319,10 +317,6 @@ class Reader:
             hint = "Write a text of 1 to 200 characters without outer spaces, or leave it out to use the id."
         self._note(f"external_id: {wrong}", table.value_source("external_id"), hint)
         return None
-
-
-_KEPT = frozenset({"arming"})
-"""Local fields that the model carries: the enforcer needs a site's arming."""
 
 
 @cache
