@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias, get_args
 
 from reconciler.chekt import wire
@@ -49,6 +49,9 @@ _STATUSES: Mapping[str, ArmingStatus] = {
     "partially": "partially_armed",
     "arming_failure": "arm_failure",
 }
+_LOG_ROWS = 25
+"""Of the activity log in one answer, as its own client asks for."""
+
 _MODES = ("away", "stay", "night", "custom")
 
 
@@ -138,6 +141,39 @@ def partition_states(
     if len({state.partition_id for state in states}) != len(states):
         raise _unexpected(client, answer, "expected every partition once")
     return tuple(states)
+
+
+def failed_zones(
+    client: Client, dealer_id: str, site_id: str, since: datetime, until: datetime
+) -> tuple[Zone, ...]:
+    """The zones that the site's activity log names for failures to arm from ``since`` to ``until`` (aware).
+
+    For surfaces whose arming state shows no zones; a row of the log does not say which partition it is
+    about. ``POST /ext/v1/activity-logs/search`` is observed (chekt-api/README.md section 5.6). Raises
+    RemoteError.
+    """
+    body: dict[str, JsonValue] = {
+        "start_time": _iso(since),
+        "end_time": _iso(until),
+        "site_id": wire.wire_id(site_id.removeprefix("site_")),  # the pages' prefix is not the log's
+        "limit": _LOG_ROWS,
+        "sort_by": "event_time",
+        "sort_order": "desc",
+    }
+    call = Call("POST", "/ext/v1/activity-logs/search", dealer_id, body=body, once=True)
+    rows = wire.array(client.transport.send(call).body, ()) or ()
+    found = (_failed_zone(raw) for raw in rows if wire.is_object(raw))
+    return tuple(dict.fromkeys(zone for zone in found if zone is not None))
+
+
+def _failed_zone(raw: Mapping[str, JsonValue]) -> Zone | None:
+    zone = Zone(wire.text_id(raw.get("zone_number")), wire.text_id(raw.get("device_name")), True, False)
+    named = zone.number is not None or zone.name is not None
+    return zone if named and _status(_word(raw) or "", None) == "arm_failure" else None
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def send(client: Client, dealer_id: str, site_id: str, command: Command) -> CommandResult:

@@ -67,7 +67,7 @@ class Reply:
 
 
 class ArmingPort(Protocol):
-    """The way to the targets. Neither method raises for a target that cannot be reached."""
+    """The way to the targets. No method raises for a target that cannot be reached."""
 
     def now(self) -> datetime:
         """Our clock, aware, UTC: it moves while requests are under way."""
@@ -75,6 +75,10 @@ class ArmingPort(Protocol):
 
     def observe(self, targets: Sequence[Target]) -> Sequence[Observation]:
         """The state of every target, read fresh; one observation each, in order."""
+        ...
+
+    def open_zones(self, target: Target, since: datetime) -> Sequence[str]:
+        """What kept ``target`` from arming since then, where its state does not show it; none: not known."""
         ...
 
     def command(self, orders: Sequence[Order]) -> Sequence[Reply]:

@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 from reconciler.arming.project import Target
 from reconciler.chekt import arming
 from reconciler.chekt.client import Client
+from reconciler.enforcer import pace
 from reconciler.enforcer.port import Observation, Order, Reply
 from reconciler.enforcer.sites import Sites
 from reconciler.errors import RemoteError
@@ -60,6 +61,18 @@ class DealerSurface(AbstractContextManager["DealerSurface"]):
 
     def command(self, orders: Sequence[Order]) -> Sequence[Reply]:
         return self._each(self._command, orders)
+
+    def open_zones(self, target: Target, since: datetime) -> Sequence[str]:
+        """As the site's activity log names them; none where it cannot be read."""
+        margin = pace.CLOCK_TOLERANCE
+        try:
+            place = self._sites.place(target.address)
+            zones = arming.failed_zones(
+                self._client, place.dealer_id, place.site_id, since - margin, self._clock() + margin
+            )
+        except RemoteError:
+            return ()  # the alert goes out without the name
+        return [self._named(zone) for zone in zones]
 
     def _each(self, act: Callable[[In], Out], over: Iterable[In]) -> list[Out]:
         return list(map(act, over) if self._pool is None else self._pool.map(act, over))

@@ -74,14 +74,14 @@ def _look(
     sights, records = [], []
     for target in targets:
         seen = ahead.get(target.key) or looks[target.key]
-        sight, row = _judged(watch, target, seen, max(now, seen.at))
+        sight, row = _judged(watch, target, seen, max(now, seen.at), port)
         sights.append(sight)
         records += row
     return sights, records
 
 
 def _judged(
-    watch: Watch, target: Target, seen: Observation, now: datetime
+    watch: Watch, target: Target, seen: Observation, now: datetime, port: ArmingPort
 ) -> tuple[Sight, list[CommandRecord]]:
     wanted = watch.wanted(target, now)
     memory = watch.memory(target.key)
@@ -89,6 +89,9 @@ def _judged(
     result = confirm.read_back(memory, seen, wanted)
     if result is not None:
         assert memory.pending is not None
+        if result == "unconfirmed" and memory.pending.state and not seen.open_zones:
+            since = memory.pending.sent_at or memory.pending.intended_at
+            seen = replace(seen, open_zones=tuple(port.open_zones(target, since)))
         trouble = _trouble(memory, seen)
         records.append(record.of_command(target, memory.pending, result, seen.status, _note(result, trouble)))
         memory = confirm.settle(memory, result, trouble, now)

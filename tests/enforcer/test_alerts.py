@@ -106,6 +106,37 @@ def test_an_outage_is_told_when_it_lasts(site: Rig) -> None:
         assert phone.heard() == ([("unreachable", "firing")] if minute >= 5 else [])
 
 
+@pytest.mark.parametrize("shape", ["live", "page"])
+@pytest.mark.parametrize("way", ["error", "failure"])
+@pytest.mark.parametrize("partitions", [0, 1])
+def test_the_open_zone_is_named_whatever_the_surface_shows_of_it(
+    tmp_path: Path, shape: str, way: str, partitions: int
+) -> None:
+    """Where neither the state nor the answer names it, the activity log does."""
+    phone = Phone()
+    with rig(tmp_path, switches={"shape": shape, "open_zone": way}, partitions=partitions) as site:
+        site.run(NOON)
+        site.zone("open")
+        for minute in range(2):
+            site.run(EVENING + minute * MINUTE)
+            tell(site, phone)
+        assert phone.heard() == [("not_armed", "firing")]
+        assert "Dock Door" in str(phone.told[0]["message"])
+
+
+def test_an_arming_that_fails_without_any_word_is_told_all_the_same(tmp_path: Path) -> None:
+    phone = Phone()
+    with rig(tmp_path, switches={"open_zone": "failure"}) as site:
+        site.run(NOON)
+        site.zone("open")
+        site.sandbox.add_fault(Fault("status", "POST", ".*/activity-logs/search", status=500, count=0))
+        for minute in range(2):
+            site.run(EVENING + minute * MINUTE)
+            tell(site, phone)
+        assert phone.heard() == [("not_armed", "firing")]
+        assert "the state still reads disarmed" in str(phone.told[0]["message"])
+
+
 @pytest.mark.parametrize("state", ["alarm", "entry_delay", "arming_in_progress"])
 def test_a_site_that_cannot_be_armed_for_long_because_of_its_state_is_told(site: Rig, state: str) -> None:
     phone = Phone()
