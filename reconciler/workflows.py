@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.account import Account
 from reconciler.engine import Event, execute, fetch, fetch_and_recover, touched, verify
-from reconciler.errors import PlanError, Problem, StalePlanError
+from reconciler.errors import PlanError, Problem, ReconcilerError, StalePlanError
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
     Action,
@@ -53,10 +53,14 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The end of an apply: what was done, and what a new look finds left of the changes made."""
+    """The end of an apply: what was done, and what a new look finds left of the changes made.
+
+    ``unverified``: why there was no new look; what was done is done all the same.
+    """
 
     report: Report
     remaining: tuple[Change, ...]
+    unverified: ReconcilerError | None = None
 
 
 def make_plan(
@@ -167,7 +171,8 @@ def apply_plan(
 ) -> Applied:
     """Carry out ``planned``, read again what it touched and plan again over that.
 
-    The environment's lock must be held. Does not raise for changes that failed: the report says so.
+    The environment's lock must be held. Does not raise for changes that failed, nor
+    where what was done cannot be read again: the result says so.
     """
     clock, ledger = account.runtime.clock, account.ledger
     command = "destroy" if options.destroy else "apply"
@@ -194,9 +199,14 @@ def apply_plan(
         result = "interrupted" if report.interrupted else "done"
     finally:
         ledger.end_run(run, result, clock())
-    remaining = _remaining(account, planned, report, options, on_event)
+    remaining: tuple[Change, ...] = ()
+    unverified: ReconcilerError | None = None
+    try:
+        remaining = _remaining(account, planned, report, options, on_event)
+    except ReconcilerError as exc:
+        unverified = exc
     sent = account.client.requests
-    return Applied(replace(report, reads=sent.reads, writes=sent.writes), remaining)
+    return Applied(replace(report, reads=sent.reads, writes=sent.writes), remaining, unverified)
 
 
 def _keep_moves(account: Account) -> None:

@@ -160,7 +160,7 @@ def _run(
     if output_format == "json":
         report = json.loads(render.render_report(applied.report, "json"))
         document = {**(failure.to_json() if failure else {}), **report}
-        console.out(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
+        console.document(document)
     else:
         if planned.plan.changes:
             console.out(render.render_report(applied.report, "text", colour=console.colour))
@@ -215,6 +215,11 @@ def _failure(applied: Applied) -> ApplyError | None:
             f"{report.count(OutcomeStatus.DONE)} changes made, {len(problems)} not",
             hint="Mend the causes and run it again: it goes on where it stopped.",
             problems=problems,
+        )
+    if applied.unverified is not None:
+        return NotConvergedError(
+            f"every call succeeded, yet the account could not be read again: {applied.unverified.message}",
+            hint=applied.unverified.hint or "`reconciler plan` shows whether anything is left to change.",
         )
     if applied.remaining:
         names = ", ".join(str(change.address) for change in applied.remaining)

@@ -40,3 +40,15 @@ def test_children_of_a_new_site_that_all_fail_are_reported_with_what_was_done(
     }
     again = cli("apply", directory, "--yes", "--format", "json")
     assert (again.code, again.json["summary"]["done"]) == (0, 1)
+
+
+def test_a_look_afterwards_that_fails_does_not_hide_what_was_done(
+    cli: Cli, project: Callable[..., Path], served: Served
+) -> None:
+    directory = project(account_yaml=ACCOUNT)
+    served.sandbox.add_fault(Fault("status", method="GET", path=".*/sites", nth=2, count=1, status=403))
+    first = cli("apply", directory, "--yes", "--format", "json")
+    assert (first.code, first.json["error"]["code"]) == (1, "not_converged")
+    assert "could not be read again" in first.json["error"]["message"]
+    assert first.json["summary"]["done"] == 4
+    assert cli("plan", directory, "--detailed-exitcode").code == 0
