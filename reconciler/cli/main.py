@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Subcommand -> module of ``reconciler.cli`` and summary; a module is imported when it is used."""
 
-USAGE_ERROR = 1
+FAILED = 1
 INTERRUPTED = 130
 
 
@@ -122,7 +122,7 @@ def _quiet_on_lost_output(arguments: list[str], console: Console) -> int:
     except OSError as exc:
         _discard_output()
         console.note(f"Error: the output cannot be written: {exc.strerror or exc}")
-        return USAGE_ERROR
+        return FAILED
     return code
 
 
@@ -141,7 +141,7 @@ def run(arguments: list[str], console: Console) -> int:
         return _failed(console, exc)
     except click.exceptions.NoArgsIsHelpError as exc:
         console.note(exc.format_message())
-        return USAGE_ERROR
+        return FAILED
     except click.ClickException as exc:
         where = exc.ctx.command_path if isinstance(exc, click.UsageError) and exc.ctx else "reconciler"
         return _failed(console, ConfigError(exc.format_message(), hint=f"see '{where} --help'"))
@@ -161,7 +161,7 @@ def _failed(console: Console, error: ReconcilerError, cause: Exception | None = 
     if console.debug:
         console.note("".join(traceback.format_exception(cause or error)))
     console.error(error)
-    return USAGE_ERROR
+    return FAILED
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
