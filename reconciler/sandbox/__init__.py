@@ -20,7 +20,7 @@ from reconciler.sandbox.credentials import (
     generate_key,
 )
 from reconciler.sandbox.faults import Fault
-from reconciler.sandbox.server import Server, serve, serve_forever
+from reconciler.sandbox.server import Server, serve
 from reconciler.sandbox.switches import Switches
 from reconciler.sandbox.transport import transport
 from reconciler.sandbox.webhooks import Delivery, Sender
@@ -44,6 +44,5 @@ __all__ = [
     "dealer_key",
     "generate_key",
     "serve",
-    "serve_forever",
     "transport",
 ]

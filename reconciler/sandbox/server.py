@@ -105,12 +105,3 @@ def serve(sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0, *, threads: 
     server = Server(sandbox, host, port, threads)
     server.start()
     return server
-
-
-def serve_forever(sandbox: Sandbox, host: str, port: int) -> None:
-    """Serve until Ctrl-C, then close."""
-    with serve(sandbox, host, port) as server:
-        try:
-            server.wait()
-        except KeyboardInterrupt:
-            return
