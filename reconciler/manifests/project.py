@@ -109,7 +109,7 @@ def _load(
     links = Links(reader.drafts, complete and reader.complete)
     links.place()
     resources = _resources(links)
-    schedules = check_schedules(links.drafts)
+    schedules = check_schedules(links.drafts, reader.attachments.texts)
     problems += reader.problems
     problems += reader.attachments.problems
     problems += links.problems

@@ -286,15 +286,40 @@ def test_secret_files_are_relative_to_the_manifest_that_names_them(tmp_path: Pat
     assert project.resources[0].fields["secret"] == SecretRef("file", "keys/hook")
 
 
+@pytest.mark.parametrize(
+    ("ics", "says"),
+    [
+        ("", "not a whole iCalendar text"),
+        ("<html>Please log in</html>", "not iCalendar"),
+        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20261225\n", "not a whole iCalendar text"),
+        ("BEGIN:VCALENDAR\nEND:VCALENDAR\n", "it has no events"),
+    ],
+)
+def test_a_calendar_file_that_tells_no_days_is_an_error_at_its_place(
+    tmp_path: Path, ics: str, says: str
+) -> None:
+    calendar = "kind: calendar\nid: c\nclosed: away\nics: days.ics\n"
+    with pytest.raises(ManifestError, match=says) as caught:
+        loaded(tmp_path, {"m.yaml": calendar, "days.ics": ics})
+    assert str(caught.value.source) == "m.yaml:4:6"
+
+
+def test_holidays_of_nowhere_are_an_error_at_their_place(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="XX") as caught:
+        loaded(tmp_path, {"m.yaml": "kind: calendar\nid: c\nclosed: away\nholidays: XX\n"})
+    assert str(caught.value.source) == "m.yaml:4:11"
+
+
 def test_a_calendar_file_is_attached(tmp_path: Path) -> None:
-    ics = "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"
+    event = "BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20261225\r\nEND:VEVENT"
+    ics = f"BEGIN:VCALENDAR\r\n{event}\r\nEND:VCALENDAR\r\n"
     calendar = "kind: calendar\nid: c\nics: days.ics\nclosed: away\n"
     project = loaded(tmp_path, {"cal/m.yaml": calendar, "cal/days.ics": ics})
     value = project.resources[0].fields["ics"]
     assert isinstance(value, dict)
     assert value["file"] == "cal/days.ics"
     assert project.attachments == {"cal/days.ics": ics}
-    changed = loaded(tmp_path, {"cal/days.ics": ics.replace("\r\nEND", "\r\nX-A:1\r\nEND")})
+    changed = loaded(tmp_path, {"cal/days.ics": ics.replace("1225", "1226")})
     assert changed.digest != project.digest
 
 
