@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # start-up stays instant
     from reconciler.planning.scope import Scope
 
 
+_DAY = 86400
 _ONCE = "enforce --once"
 _HANGS_AFTER = timedelta(minutes=15)
 """A run for cron that has held the lock for longer than this is worth a look by a person."""
@@ -299,7 +300,12 @@ def _seconds(text: str) -> timedelta:
     unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
     if unit is None or not text[:-1].isdecimal():
         raise ConfigError(f"--horizon {text!r} is not a length of time", hint="Write 60s or 5m.")
-    return timedelta(seconds=int(text[:-1]) * unit)
+    seconds = int(text[:-1]) * unit
+    if seconds > _DAY:
+        raise ConfigError(
+            f"--horizon {text} is longer than a day", hint="Write cron's own interval, or --daemon."
+        )
+    return timedelta(seconds=seconds)
 
 
 @enforce.command(

@@ -162,6 +162,7 @@ def test_a_stop_is_lifted_by_a_person(home: Home) -> None:
         (("--once", "--daemon"), "--once"),
         (("--daemon", "--dry-run"), "--once"),
         (("--once", "--horizon", "soon"), "length of time"),
+        (("--once", "--horizon", "99999999999999h"), "longer than a day"),
         (("--once", "--at", "teatime"), "is not a time"),
         (("--once", "--target", "site:acme/hp"), "matches no resource"),
     ],
