@@ -43,12 +43,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made from."""
+    """A plan with what it was made from. ``scope``: what was read for it."""
 
     plan: Plan
     desired: Sequence[Resource]
     snapshot: Snapshot
     owned: Mapping[Address, Owned]
+    scope: Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def make_plan(
     ]
     policy = _policy(account, options.allow_deletes)
     made = _plan(account, options, desired, snapshot, owned, policy, renamed)
-    return Planned(made, desired, snapshot, owned)
+    return Planned(made, desired, snapshot, owned, options.scope)
 
 
 def make_saved_plan(
@@ -246,8 +247,23 @@ def _remaining(
         on_event=on_event,
     )
     everything = Policy(100.0, 10**9, 100.0, None, account.project.environment.accept)
-    left = _plan(account, Options(), planned.desired, snapshot, owned, everything)
+    scope = _applied(planned, done, {*owned, *snapshot.objects})
+    if scope is None:
+        return ()
+    left = _plan(account, Options(scope), planned.desired, snapshot, owned, everything)
     return tuple(c for c in left.changes if c.address in done and c.action is not Action.MANUAL)
+
+
+def _applied(planned: Planned, done: set[Address], present: set[Address]) -> Scope | None:
+    """What may be planned again after a run that read only a part: of that part, what it has done.
+
+    What is neither declared nor ``present`` is deleted, and cannot be named as a target any more; None
+    where nothing else was done.
+    """
+    if planned.scope == EVERYTHING:
+        return EVERYTHING
+    named = done & (present | {resource.address for resource in planned.desired})
+    return Scope(tuple(sorted(map(str, named))), planned.scope.excludes) if named else None
 
 
 def attest(account: Account, address: Address, *, on_event: Callable[[Event], None]) -> Change:

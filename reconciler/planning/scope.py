@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 
@@ -16,6 +16,8 @@ from reconciler.model import Address, Collection
 _NEAR = 3
 _NEAR_CANDIDATES = 5000
 """Addresses compared when looking for near spellings; the search is slow and only for a hint."""
+
+_WILD = frozenset("*?")
 
 _PARENTS = {kind.name: kind.parent for kind in REGISTRY.values()}
 
@@ -54,9 +56,22 @@ def _pattern(glob: str) -> re.Pattern[str]:
     return re.compile("".join(meaning.get(step, re.escape(step)) for step in steps), re.DOTALL)
 
 
-def _matches(globs: tuple[str, ...], address: Address) -> bool:
-    spellings = [str(step) for step in chain(address)]
-    return any(_pattern(glob).fullmatch(text) for glob in globs for text in spellings)
+class _Globs:
+    """Globs prepared for many questions: a saved plan of thousands of changes is a scope of as many."""
+
+    __slots__ = ("_exact", "_patterns")
+
+    def __init__(self, globs: Iterable[str]) -> None:
+        written = list(globs)
+        self._exact = frozenset(glob for glob in written if not _WILD.intersection(glob))
+        self._patterns = [_pattern(glob) for glob in written if glob not in self._exact]
+
+    def match(self, address: Address) -> bool:
+        """True when one of them names ``address`` or an ancestor of it."""
+        spellings = [str(step) for step in chain(address)]
+        return not self._exact.isdisjoint(spellings) or any(
+            pattern.fullmatch(text) for pattern in self._patterns for text in spellings
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +84,18 @@ class Scope:
 
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    _targeted: _Globs = field(init=False, repr=False, compare=False)
+    _excluded: _Globs = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_targeted", _Globs(self.targets))
+        object.__setattr__(self, "_excluded", _Globs(self.excludes))
 
     def covers(self, address: Address) -> bool:
         """True when ``address``, or an ancestor of it, is targeted and neither is excluded."""
-        if self.excludes and _matches(self.excludes, address):
+        if self.excludes and self._excluded.match(address):
             return False
-        return not self.targets or _matches(self.targets, address)
+        return not self.targets or self._targeted.match(address)
 
     def check(self, known: Iterable[Address]) -> None:
         """Raise PlanError when a target names nothing among ``known``, with near spellings."""
@@ -83,8 +104,7 @@ class Scope:
         addresses = sorted(set(known))
         problems = [
             Problem(f"--target {glob} matches no resource", hint=_hint(glob, addresses))
-            for glob in self.targets
-            if not _any(glob, addresses)
+            for glob in _idle(self.targets, addresses)
         ]
         if problems:
             first = problems[0]
@@ -96,15 +116,21 @@ class Scope:
         """The excludes that match nothing among ``known``: likely a slip of the pen."""
         if not self.excludes:
             return ()
-        addresses = set(known)
-        return tuple(glob for glob in self.excludes if not _any(glob, addresses))
+        return tuple(_idle(self.excludes, set(known)))
 
 
 EVERYTHING = Scope()
 
 
-def _any(glob: str, addresses: Iterable[Address]) -> bool:
-    return any(_matches((glob,), address) for address in addresses)
+def _idle(globs: Iterable[str], addresses: Iterable[Address]) -> list[str]:
+    """The ``globs`` that name none of ``addresses`` and none of their ancestors."""
+    spellings = {str(step) for address in addresses for step in chain(address)}
+    return [
+        glob
+        for glob in globs
+        if glob not in spellings
+        and not any(map(_pattern(glob).fullmatch, spellings if _WILD & set(glob) else ()))
+    ]
 
 
 def _hint(glob: str, addresses: list[Address]) -> str:
