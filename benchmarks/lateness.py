@@ -4,7 +4,7 @@
 
 A sandbox on a loopback socket with CHeKT's documented rate limits (1,000 requests a minute, 100 at once),
 one dealer key, one schedule that arms every site at the next full minute, and ``enforce --once`` as cron
-would start it. Lateness is from that minute to the moment a command leaves; the clock of both is this machine's.
+would start it. Lateness is from that minute to the moment a command leaves; both by this machine's clock.
 """
 
 from __future__ import annotations
