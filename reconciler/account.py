@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import chekt
-from reconciler.errors import ConfigError
+from reconciler.errors import ConfigError, SecretError
 from reconciler.kinds.surfaces import Surfaces, surfaces
 from reconciler.ledger import EnvironmentLock, Ledger
 from reconciler.manifests import Project, secrets
 from reconciler.manifests.settings import RateSettings
-from reconciler.model import Address, SecretRef, Surface
+from reconciler.model import Address, Resource, SecretRef, Surface
 from reconciler.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -85,14 +85,24 @@ class Account:
         return value
 
     def secret_digests(self) -> dict[Address, dict[str, str]]:
-        """The keyed digest of every secret the manifests refer to, by resource and field."""
+        """The keyed digest of every secret the manifests refer to, by resource and field.
+
+        Raises SecretError for the first one that cannot be resolved, with the place it is written at.
+        """
         digests: dict[Address, dict[str, str]] = {}
         for resource in self.project.resources:
             for name, value in resource.fields.items():
                 if isinstance(value, SecretRef):
-                    digest = self.ledger.secret_digest(self.secret(value))
+                    digest = self.ledger.secret_digest(self._written_secret(resource, name, value))
                     digests.setdefault(resource.address, {})[name] = digest
         return digests
+
+    def _written_secret(self, resource: Resource, name: str, ref: SecretRef) -> str:
+        try:
+            return self.secret(ref)
+        except SecretError as exc:
+            place = resource.positions.get(name, resource.source)
+            raise SecretError(exc.message, hint=exc.hint, source=place, address=resource.address) from exc
 
     def lock(self, command: str) -> EnvironmentLock:
         """The right to change the account, to be entered for the time of ``command``."""

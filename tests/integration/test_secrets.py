@@ -119,3 +119,14 @@ def test_a_secret_written_in_a_manifest_is_refused_and_not_repeated(
     assert refused.code == 1
     assert "account.yaml:" in refused.err
     assert "plain-text-secret" not in refused.out + refused.err
+
+
+def test_a_secret_that_is_not_set_is_named_with_its_place(cli: Cli, project: Callable[..., Path]) -> None:
+    directory = project(
+        hooks_yaml="kind: webhook\nid: feed\nurl: https://hooks.example.com/a\nevents: [site.armed]\n"
+        "secret: {env: NOBODY_SETS_THIS}\n"
+    )
+    error = cli("plan", directory, "--format", "json").json["error"]
+    assert (error["code"], error["address"]) == ("secret", "webhook:feed")
+    assert error["source"]["file"] == "hooks.yaml"
+    assert error["source"]["line"] == 5
