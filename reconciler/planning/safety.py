@@ -80,7 +80,7 @@ def _caps(changes: Sequence[Change], around: Circumstances) -> Iterator[Problem]
         return
     owned = _owned_objects(around)
     total = sum(removed.values())
-    allow = f"Read the plan; if every one of them is meant, add --allow-deletes {total}."
+    allow = f"With --allow-deletes {total} the plan is shown; apply it so only if every one of them is meant."
     for kind in REGISTRY if policy.allow_deletes != total else ():
         count, of = removed[kind], owned[kind]
         what = f"the plan deletes or replaces {count} of {of} owned {REGISTRY[kind].collection}"
