@@ -85,7 +85,8 @@ def serve(
             f"  export CHEKT_AUDIENCE={app.switches.audience}\n"
             f"  export CHEKT_CLIENT_ID={credentials.CLIENT_ID}\n"
             f"  export CHEKT_CLIENT_SECRET={credentials.CLIENT_SECRET}\n{keys}\n"
-            f"Switches, faults, clock and request log: {server.url}/sim/v0"
+            f"Switches, faults, clock, requests: {server.url}/sim/v0/switches, "
+            ".../faults, .../clock, .../requests"
         )
         with server:
             server.wait()
