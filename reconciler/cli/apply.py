@@ -103,9 +103,9 @@ def attest(console: Console, address: str, reading: options.Reading) -> None:
 
     The next plan compares the manifests with what was attested.
     """
-    from reconciler import workflows  # noqa: PLC0415
-    from reconciler.account import open_account  # noqa: PLC0415
-    from reconciler.model import Address  # noqa: PLC0415
+    from reconciler import workflows
+    from reconciler.account import open_account
+    from reconciler.model import Address
 
     try:
         where = Address.parse(address)
@@ -130,8 +130,8 @@ def _run(
     yes: bool,
 ) -> int:
     """Plan, show, ask, apply, verify, report; returns the exit code."""
-    from reconciler import render, workflows  # noqa: PLC0415
-    from reconciler.account import open_account  # noqa: PLC0415
+    from reconciler import render, workflows
+    from reconciler.account import open_account
 
     with (
         open_account(project, console.runtime()) as account,
@@ -171,7 +171,7 @@ def _run(
 
 def _writes(plan: Plan) -> bool:
     """Whether an apply of ``plan`` does anything to the account or takes anything over."""
-    from reconciler.model import Action  # noqa: PLC0415
+    from reconciler.model import Action
 
     return any(change.action is not Action.MANUAL for change in plan.changes)
 
@@ -195,7 +195,7 @@ def _ask(console: Console, plan: Plan, asked: Options) -> None:
 
 def _failure(applied: Applied) -> ApplyError | None:
     """The error an apply ends with, None where everything it could do was done."""
-    from reconciler.model import OutcomeStatus  # noqa: PLC0415
+    from reconciler.model import OutcomeStatus
 
     report = applied.report
     bad = (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SKIPPED)
@@ -231,7 +231,7 @@ def _failure(applied: Applied) -> ApplyError | None:
 
 
 def _saved(path: Path) -> Plan:
-    from reconciler.render.json import from_json  # noqa: PLC0415
+    from reconciler.render.json import from_json
 
     try:
         return from_json(path.read_text(encoding="utf-8"))

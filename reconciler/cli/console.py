@@ -41,9 +41,9 @@ class Console:
 
     def runtime(self) -> Runtime:
         """What a run takes from this process: its environment, the clock, and stderr for debug lines."""
-        from datetime import UTC, datetime  # noqa: PLC0415  start-up stays instant
+        from datetime import UTC, datetime
 
-        from reconciler.account import Runtime  # noqa: PLC0415
+        from reconciler.account import Runtime
 
         return Runtime(
             os.environ,
@@ -55,7 +55,7 @@ class Console:
 
     def progress(self) -> Progress:
         """How far a run has come: a bar on a terminal, plain lines elsewhere, nothing with JSON."""
-        from reconciler.cli.progress import Progress  # noqa: PLC0415
+        from reconciler.cli.progress import Progress
 
         return Progress(self)
 
@@ -81,7 +81,7 @@ class Console:
 
     def document(self, content: object) -> None:
         """A result as JSON: indented, keys sorted, any script readable."""
-        import json  # noqa: PLC0415  # start-up stays instant
+        import json
 
         self.out(json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True))
 

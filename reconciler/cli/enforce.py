@@ -51,7 +51,7 @@ class Asked:
     @property
     def scope(self) -> Scope:
         """The targets asked for."""
-        from reconciler.planning.scope import Scope  # noqa: PLC0415  start-up stays instant
+        from reconciler.planning.scope import Scope
 
         return Scope(self.targets)
 
@@ -153,7 +153,7 @@ def run(console: Console, reading: options.Reading, asked: Asked, *, once: bool,
 
 def _runtime(console: Console, project: Project, asked: Asked) -> Runtime:
     """What the run takes from this process; its clock starts at ``--at``."""
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
     runtime = console.runtime()
     if asked.at is None:
@@ -169,10 +169,10 @@ def _runtime(console: Console, project: Project, asked: Asked) -> Runtime:
 
 
 def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) -> int:
-    from reconciler.enforcer.clock import SystemClock  # noqa: PLC0415  start-up stays instant
-    from reconciler.enforcer.once import once  # noqa: PLC0415
-    from reconciler.enforcer.report import exit_code, to_json  # noqa: PLC0415
-    from reconciler.enforcer.session import check_model, enforcement_lock, open_session  # noqa: PLC0415
+    from reconciler.enforcer.clock import SystemClock
+    from reconciler.enforcer.once import once
+    from reconciler.enforcer.report import exit_code, to_json
+    from reconciler.enforcer.session import check_model, enforcement_lock, open_session
 
     check_model(project)
     horizon = _seconds(asked.horizon)
@@ -207,8 +207,8 @@ def _tell(console: Console, session: Session, done: Run, asked: Asked) -> bool:
 
 
 def _alert(console: Console, session: Session, done: Run, asked: Asked) -> None:
-    from reconciler.enforcer.alerts import Alerts  # noqa: PLC0415
-    from reconciler.enforcer.senders import receivers  # noqa: PLC0415
+    from reconciler.enforcer.alerts import Alerts
+    from reconciler.enforcer.senders import receivers
 
     account, watch = session.account, session.watch
     alerts = Alerts(account.ledger, receivers(account.project, account.runtime))
@@ -220,7 +220,8 @@ def _alert(console: Console, session: Session, done: Run, asked: Asked) -> None:
 
 
 def _write_files(session: Session, done: Run, asked: Asked) -> None:
-    from reconciler.enforcer.metrics import heartbeat_text, metrics_text, write_whole  # noqa: PLC0415
+    from reconciler.enforcer.metrics import heartbeat_text, metrics_text
+    from reconciler.files import write_whole
 
     account, watch = session.account, session.watch
     if asked.metrics is not None:
@@ -233,10 +234,10 @@ def _write_files(session: Session, done: Run, asked: Asked) -> None:
 def _daemon(
     console: Console, reading: options.Reading, project: Project, runtime: Runtime, asked: Asked
 ) -> int:
-    from reconciler.account import data_directory  # noqa: PLC0415  start-up stays instant
-    from reconciler.enforcer.clock import SystemClock  # noqa: PLC0415
-    from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint  # noqa: PLC0415
-    from reconciler.enforcer.session import check_model, enforcement_lock  # noqa: PLC0415
+    from reconciler.account import data_directory
+    from reconciler.enforcer.clock import SystemClock
+    from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint
+    from reconciler.enforcer.session import check_model, enforcement_lock
 
     check_model(project)
     name = project.environment.name
@@ -271,7 +272,7 @@ def _excluded(console: Console, locked: LockedError, now: datetime, output_forma
 
 
 def _print(console: Console, done: Run, session: Session, *, dry_run: bool) -> None:
-    from reconciler.enforcer import report  # noqa: PLC0415
+    from reconciler.enforcer import report
 
     verb = "would be commanded" if dry_run else "commanded"
     for target in session.watch.targets:
@@ -328,8 +329,8 @@ def history(
     output_format: str,
 ) -> None:
     """Explain every command to TARGET, and every time one was held back, oldest first."""
-    from reconciler.account import open_ledger  # noqa: PLC0415
-    from reconciler.enforcer import history as rows  # noqa: PLC0415
+    from reconciler.account import open_ledger
+    from reconciler.enforcer import history as rows
 
     site = _site(target)
     with open_ledger(reading.load()) as book:
@@ -355,9 +356,9 @@ Examples:
 @click.pass_obj
 def resume(console: Console, reading: options.Reading, target: str, partition: int | None) -> None:
     """Command TARGET again, after the enforcer has stopped for it because people kept undoing it."""
-    from reconciler.account import open_ledger  # noqa: PLC0415
-    from reconciler.enforcer.history import resumed  # noqa: PLC0415
-    from reconciler.enforcer.session import enforcement_lock  # noqa: PLC0415
+    from reconciler.account import open_ledger
+    from reconciler.enforcer.history import resumed
+    from reconciler.enforcer.session import enforcement_lock
 
     site, project, runtime = _site(target), reading.load(), console.runtime()
     with enforcement_lock(project, runtime, "enforce resume"), open_ledger(project) as book:
@@ -372,7 +373,7 @@ def resume(console: Console, reading: options.Reading, target: str, partition: i
 
 
 def _site(text: str) -> Address:
-    from reconciler.model import Address  # noqa: PLC0415
+    from reconciler.model import Address
 
     try:
         address = Address.parse(text)

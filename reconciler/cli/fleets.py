@@ -31,7 +31,7 @@ TARGETS = click.option(
 
 def scope_of(globs: tuple[str, ...], *projects: Project) -> Scope:
     """The sites of ``projects`` that ``globs`` name. Raises PlanError for one that names none."""
-    from reconciler.planning.scope import Scope  # noqa: PLC0415
+    from reconciler.planning.scope import Scope
 
     scope = Scope(globs)
     scope.check(
@@ -42,15 +42,15 @@ def scope_of(globs: tuple[str, ...], *projects: Project) -> Scope:
 
 def fleet_of(project: Project, globs: tuple[str, ...]) -> Fleet:
     """The targets of ``project`` that ``globs`` name, all without any. Raises PlanError, ManifestError."""
-    from reconciler import timetable  # noqa: PLC0415
+    from reconciler import timetable
 
     return timetable.fleet_of(project, scope_of(globs, project))
 
 
 def overrides_of(project: Project, fleet: Fleet) -> Overrides:
     """What the ledger holds; a project without a ledger has none, and asking makes none."""
-    from reconciler import timetable  # noqa: PLC0415
-    from reconciler.account import ledger_path, open_ledger  # noqa: PLC0415
+    from reconciler import timetable
+    from reconciler.account import ledger_path, open_ledger
 
     if not ledger_path(project).exists():
         return {}

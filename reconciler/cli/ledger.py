@@ -24,7 +24,7 @@ Examples:
 @click.pass_obj
 def show(console: Console, reading: options.Reading, output_format: str) -> None:
     """List the owned resources, the last runs, and writes whose outcome is unknown."""
-    from reconciler.account import open_ledger  # noqa: PLC0415  start-up stays instant
+    from reconciler.account import open_ledger
 
     project = reading.load()
     with open_ledger(project) as book:

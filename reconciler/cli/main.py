@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as exc:
-            import difflib  # noqa: PLC0415  # only a mistyped command pays for it
+            import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             raise click.UsageError(

@@ -31,7 +31,7 @@ class Reading:
 
     def load(self, directory: Path | None = None, environment: str | None = None) -> Project:
         """The project in ``directory`` (default: DIR). Raises ManifestError and ConfigError."""
-        from reconciler.manifests import load  # noqa: PLC0415  start-up stays instant
+        from reconciler.manifests import load
 
         return load(
             self.directory if directory is None else directory,
@@ -53,8 +53,8 @@ class Limits:
 
     def options(self, *, destroy: bool = False) -> Options:
         """The options of the flow."""
-        from reconciler.planning.scope import Scope  # noqa: PLC0415
-        from reconciler.workflows import Options  # noqa: PLC0415
+        from reconciler.planning.scope import Scope
+        from reconciler.workflows import Options
 
         return Options(Scope(self.targets, self.excludes), self.allow_deletes, self.parallelism, destroy)
 

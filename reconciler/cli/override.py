@@ -56,7 +56,7 @@ def set_(
     reason: str,
 ) -> None:
     """Put TARGET, such as site:acme/hq, into a state until a time; it replaces the one in force for it."""
-    from reconciler.account import open_ledger  # noqa: PLC0415  start-up stays instant
+    from reconciler.account import open_ledger
 
     now = console.runtime().clock()
     end = moment("--until", until, now).replace(microsecond=0)
@@ -84,7 +84,7 @@ Examples:
 @click.pass_obj
 def list_(console: Console, reading: options.Reading, output_format: str) -> None:
     """List the overrides in force, oldest first."""
-    from reconciler.account import ledger_path, open_ledger  # noqa: PLC0415
+    from reconciler.account import ledger_path, open_ledger
 
     now = console.runtime().clock()
     project = reading.load()
@@ -115,7 +115,7 @@ Examples:
 @click.pass_obj
 def clear(console: Console, reading: options.Reading, target: str, partition: int | None) -> None:
     """End the override of TARGET now; the schedule decides again."""
-    from reconciler.account import ledger_path, open_ledger  # noqa: PLC0415
+    from reconciler.account import ledger_path, open_ledger
 
     now = console.runtime().clock()
     project = reading.load()
@@ -135,7 +135,7 @@ def clear(console: Console, reading: options.Reading, target: str, partition: in
 
 
 def _address(text: str) -> Address:
-    from reconciler.model import Address  # noqa: PLC0415
+    from reconciler.model import Address
 
     try:
         address = Address.parse(text)
@@ -148,7 +148,7 @@ def _address(text: str) -> Address:
 
 def _armed_site(project: Project, text: str, partition: int | None) -> Address:
     """The site that ``text`` names, if a schedule arms it, or ``partition`` of it. Raises ConfigError."""
-    from reconciler.timetable import fleet_of  # noqa: PLC0415
+    from reconciler.timetable import fleet_of
 
     address = _address(text)
     armed = fleet_of(project).targets
@@ -183,7 +183,7 @@ def _user() -> str:
 
 def _zones(project: Project) -> dict[str, str]:
     """The time zone of every armed site, for people."""
-    from reconciler.timetable import fleet_of  # noqa: PLC0415
+    from reconciler.timetable import fleet_of
 
     return {target.address: target.zone for target in reversed(fleet_of(project).targets)}
 
@@ -193,8 +193,8 @@ def _named(site: Address, partition: int | None) -> str:
 
 
 def _line(one: Override, zones: dict[str, str]) -> str:
-    from reconciler.arming.zones import zone  # noqa: PLC0415
-    from reconciler.render.timeline import spoken, utc_text  # noqa: PLC0415
+    from reconciler.arming.zones import zone
+    from reconciler.render.timeline import spoken, utc_text
 
     utc = utc_text(one.until)
     known = zones.get(str(one.target))
@@ -205,7 +205,7 @@ def _line(one: Override, zones: dict[str, str]) -> str:
 
 
 def _json(one: Override) -> dict[str, object]:
-    from reconciler.render.timeline import utc_text  # noqa: PLC0415
+    from reconciler.render.timeline import utc_text
 
     return {
         "target": str(one.target),

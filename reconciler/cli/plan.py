@@ -74,8 +74,8 @@ def drift(console: Console, reading: options.Reading, limits: options.Limits, ou
 
 
 def _make(console: Console, reading: options.Reading, limits: options.Limits) -> Plan:
-    from reconciler import workflows  # noqa: PLC0415  start-up stays instant
-    from reconciler.account import open_account  # noqa: PLC0415
+    from reconciler import workflows
+    from reconciler.account import open_account
 
     project = reading.load()
     with open_account(project, console.runtime()) as account, console.progress() as progress:
@@ -84,16 +84,16 @@ def _make(console: Console, reading: options.Reading, limits: options.Limits) ->
 
 def _save(made: Plan, out: Path) -> None:
     """Write the plan in one step, its project relative to the file so that both can move together."""
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
-    from reconciler.cli.files import write_whole  # noqa: PLC0415
-    from reconciler.render.json import to_json  # noqa: PLC0415
+    from reconciler.files import write_whole
+    from reconciler.render.json import to_json
 
     project = os.path.relpath(made.project, out.resolve().parent)
-    write_whole(out, to_json(replace(made, project=project)))
+    write_whole(out, to_json(replace(made, project=project)), mode=0o600)
 
 
 def _rendered(made: Plan, output_format: str, console: Console) -> str:
-    from reconciler import render  # noqa: PLC0415
+    from reconciler import render
 
     return render.render_plan(made, output_format, colour=console.colour)

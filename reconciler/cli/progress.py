@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from reconciler.engine import Event, IntentRecovered, ReadProgress, StepFinished, StepStarted, ValueReplaced
+from reconciler.escape import visible
 from reconciler.model import OutcomeStatus
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ class Progress:
 
     def __enter__(self) -> Self:
         if not self._console.json and sys.stderr.isatty():
-            from rich.console import Console as Terminal  # noqa: PLC0415  only a terminal pays for it
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: PLC0415
-            from rich.progress import Progress as Bar  # noqa: PLC0415
+            from rich.console import Console as Terminal
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+            from rich.progress import Progress as Bar
 
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             self._bar = Bar(*columns, console=Terminal(stderr=True), transient=True)
@@ -85,7 +86,8 @@ class Progress:
     def _line(self, text: str) -> None:
         if self._console.json:
             return
+        line = visible(self._console.redactor(text))
         if self._bar is not None:
-            self._bar.console.print(self._console.redactor(text), markup=False, highlight=False)
+            self._bar.console.print(line, markup=False, highlight=False)
         else:
-            self._console.note(text)
+            self._console.note(line)

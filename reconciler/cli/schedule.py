@@ -44,8 +44,8 @@ def show(
     console: Console, reading: options.Reading, at: str, targets: tuple[str, ...], output_format: str
 ) -> None:
     """Show what should be armed at an instant, why, and until when, overrides included."""
-    from reconciler.arming.zones import tzdata_version  # noqa: PLC0415  start-up stays instant
-    from reconciler.render import timeline  # noqa: PLC0415
+    from reconciler.arming.zones import tzdata_version
+    from reconciler.render import timeline
 
     instant = moment("--at", at, console.runtime().clock())
     project = reading.load()
@@ -93,8 +93,8 @@ def transitions(
     with_overrides: bool,
 ) -> None:
     """List the changes of state from one instant up to another, ascending."""
-    from reconciler.arming.zones import tzdata_version, zone  # noqa: PLC0415
-    from reconciler.render import timeline  # noqa: PLC0415
+    from reconciler.arming.zones import tzdata_version, zone
+    from reconciler.render import timeline
 
     first, last = _span(console, start, end)
     project = reading.load()
@@ -119,7 +119,7 @@ def transitions(
         first_date = written_date(start)
         console.out(_page(console, project, fleet, overrides, (first, last), first_date, warnings))
     elif output_format == "ics":
-        from reconciler.arming.ical import armed_spans, calendar_text  # noqa: PLC0415
+        from reconciler.arming.ical import armed_spans, calendar_text
 
         now = console.runtime().clock()
         console.out(calendar_text(armed_spans(fleet, first, last, overrides), now))
@@ -138,8 +138,8 @@ def _page(
     first: dt.date | None,
     warnings: list[str],
 ) -> str:
-    from reconciler.arming.zones import tzdata_version  # noqa: PLC0415
-    from reconciler.render.week import Weeks, to_html  # noqa: PLC0415
+    from reconciler.arming.zones import tzdata_version
+    from reconciler.render.week import Weeks, to_html
 
     start, end = span
     days = max(1, -((start - end) // dt.timedelta(days=1)))
@@ -160,7 +160,7 @@ def _span(console: Console, start: str, end: str) -> tuple[dt.datetime, dt.datet
 
 
 def _standings(fleet: Fleet, instant: dt.datetime, overrides: Overrides) -> list[Standing]:
-    from reconciler.render.timeline import Standing  # noqa: PLC0415
+    from reconciler.render.timeline import Standing
 
     decisions = fleet.decisions(instant, overrides)
     following: dict[dt.datetime, list[State]] = {}

@@ -58,8 +58,8 @@ def diff(
 
     Overrides do not count. A transition has moved where it comes back within 12 hours.
     """
-    from reconciler.arming.compare import compare  # noqa: PLC0415
-    from reconciler.render import comparison  # noqa: PLC0415
+    from reconciler.arming.compare import compare
+    from reconciler.render import comparison
 
     if against is None and release is None:
         raise ConfigError(
@@ -82,13 +82,13 @@ def diff(
 
 
 def _side(project: Project, scope: Scope, release: Path | None) -> tuple[Fleet, Side]:
-    from reconciler.arming.days import LocalDays  # noqa: PLC0415
-    from reconciler.arming.fleet import Fleet  # noqa: PLC0415
-    from reconciler.arming.timeline import Timeline  # noqa: PLC0415
-    from reconciler.arming.zones import tzdata_version, zone  # noqa: PLC0415
-    from reconciler.cli.zone_data import zone_data  # noqa: PLC0415
-    from reconciler.render.comparison import Side  # noqa: PLC0415
-    from reconciler.timetable import fleet_of  # noqa: PLC0415
+    from reconciler.arming.days import LocalDays
+    from reconciler.arming.fleet import Fleet
+    from reconciler.arming.timeline import Timeline
+    from reconciler.arming.zones import tzdata_version, zone
+    from reconciler.cli.zone_data import zone_data
+    from reconciler.render.comparison import Side
+    from reconciler.timetable import fleet_of
 
     fleet = fleet_of(project, scope)
     if release is None:

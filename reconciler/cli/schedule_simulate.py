@@ -56,8 +56,8 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     Reports the seconds that sites were not as their schedules want them, by cause. The same command
     gives the same output, to the bit. Nothing is sent and nothing is written.
     """
-    from reconciler.enforcer import simulation  # noqa: PLC0415
-    from reconciler.enforcer.simulation import report  # noqa: PLC0415
+    from reconciler.enforcer import simulation
+    from reconciler.enforcer.simulation import report
 
     project = reading.load()
     setting = simulation.Setting(

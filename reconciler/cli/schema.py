@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from reconciler.cli.console import Console
-from reconciler.cli.files import write_whole
 from reconciler.errors import ConfigError
+from reconciler.files import write_whole
 from reconciler.model import JsonValue
 
 FILES = {
@@ -48,8 +48,8 @@ def schema(console: Console, name: str | None, directory: Path | None) -> None:
 
 def text(name: str) -> str:
     """The schema called ``name`` as its file holds it."""
-    from reconciler.manifests.schema import manifest_schema, settings_schema  # noqa: PLC0415  slow
-    from reconciler.render.schema import plan_schema  # noqa: PLC0415
+    from reconciler.manifests.schema import manifest_schema, settings_schema
+    from reconciler.render.schema import plan_schema
 
     makers = {"manifest": manifest_schema, "settings": settings_schema, "plan": plan_schema}
     made: JsonValue = makers[name]()

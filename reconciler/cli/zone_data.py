@@ -43,7 +43,7 @@ def zone_data(path: Path) -> ZoneData:
 
 
 def _reader(tree: Path | zipfile.Path, path: Path) -> Callable[[str], Zone]:
-    from reconciler.arming.zones import read_zone  # noqa: PLC0415
+    from reconciler.arming.zones import read_zone
 
     @cache
     def read(name: str) -> Zone:

@@ -13,11 +13,12 @@ from reconciler.account import Runtime
 from reconciler.arming.project import TargetKey
 from reconciler.enforcer.alerts import MANIFESTS_BROKEN, Alerts
 from reconciler.enforcer.clock import Clock, StepDetector, wait_until
-from reconciler.enforcer.metrics import heartbeat_text, metrics_text, write_whole
+from reconciler.enforcer.metrics import heartbeat_text, metrics_text
 from reconciler.enforcer.senders import receivers
 from reconciler.enforcer.session import Session, check_model, open_session
 from reconciler.enforcer.tick import Sight, Tick, tick
 from reconciler.errors import ReconcilerError
+from reconciler.files import write_whole
 from reconciler.manifests import Project
 from reconciler.planning.scope import Scope
 

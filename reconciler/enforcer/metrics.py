@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 from reconciler.arming.project import TargetKey
 from reconciler.enforcer.report import good, utc
 from reconciler.enforcer.tick import Sight
 from reconciler.enforcer.watch import Watch
-from reconciler.errors import ConfigError
 from reconciler.ledger import Ledger
 
 _PREFIX = "reconciler_enforce"
@@ -84,21 +80,3 @@ def heartbeat_text(now: datetime, targets: int, next_at: datetime | None, pid: i
         "next_at": None if next_at is None else utc(max(now, next_at)),
     }
     return json.dumps(content, sort_keys=True) + "\n"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` in one step: a reader sees the old file or the new one. Raises ConfigError."""
-    try:
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            Path(draft).chmod(0o644)
-            Path(draft).replace(path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
-    except OSError as exc:
-        raise ConfigError(
-            f"{path} cannot be written: {exc.strerror}", hint="Name a file in a directory you can write."
-        ) from exc

@@ -13,10 +13,8 @@ from reconciler.engine.fetch import fetch
 from reconciler.engine.journal import Journal
 from reconciler.engine.recover import Recovery, fetch_and_recover, recover
 from reconciler.engine.verify import touched, verify
-from reconciler.engine.writers import DryRunWriter
 
 __all__ = [
-    "DryRunWriter",
     "Event",
     "IntentRecovered",
     "Journal",

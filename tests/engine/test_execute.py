@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from reconciler.engine import DryRunWriter, StepFinished, StepStarted, ValueReplaced
+from reconciler.engine import StepFinished, StepStarted, ValueReplaced
 from reconciler.errors import LedgerError, SecretError
 from reconciler.kinds.surfaces import surfaces
 from reconciler.model import (
@@ -351,16 +351,6 @@ def test_progress_is_told_once_a_step_and_counts_to_the_end(rig: Rig) -> None:
     assert len(started) == len(finished) == 5
     assert [event.done for event in finished] == [1, 2, 3, 4, 5]
     assert {event.total for event in finished} == {5}
-
-
-def test_a_dry_run_changes_nothing(rig: Rig) -> None:
-    rig.writer = DryRunWriter()
-    before = list(rig.account.objects)
-    report = rig.apply(FULL)
-    assert rig.account.objects == before
-    assert rig.account.sent == []
-    assert set(outcomes(report).values()) == {"done", "failed", "skipped"}
-    assert list(rig.ledger.owned()) == [Address("dealer", ("acme",))]
 
 
 def test_references_by_name_travel_as_the_users_id(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""Files the command line writes."""
+"""Files written whole: plans, schemas, metrics, heartbeats."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from pathlib import Path
 from reconciler.errors import ConfigError
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
     """Write ``text`` to ``path`` in one step: a reader sees the old file or the new one, never a part.
 
-    Raises ConfigError where the file cannot be written.
+    ``mode``: the file's permissions. Raises ConfigError where the file cannot be written.
     """
     try:
         descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 stream.write(text)
+            Path(draft).chmod(mode)
             Path(draft).replace(path)
         except BaseException:
             Path(draft).unlink(missing_ok=True)
