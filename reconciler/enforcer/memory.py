@@ -36,7 +36,7 @@ class Pending:
 class Memory:
     """What is known of a target. Times are aware, UTC; a period is named by the instant it began.
 
-    Ever: ``first_seen``, since when one look followed another without a long gap; ``seen`` and ``seen_at``,
+    Ever: ``first_seen``, since when no period passed without a look; ``seen`` and ``seen_at``,
     the last look; ``ours``: the state it was last seen to reach was brought by our command;
     ``counter_actions``: when people undid what we had commanded, the last few; ``stopped``: why nothing is
     commanded any more, until a person resumes it; ``numbered``: commands so far; ``pending``: the command

@@ -43,9 +43,6 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 PROMPT = timedelta(minutes=5)
 """A disarm later than this needs the surface's word that nobody has armed the site since it was due."""
 
-LONGEST_GAP = timedelta(days=1)
-"""A memory older than this says nothing of what was ordered since: the ledger may be a copy from a backup."""
-
 LAST_DISARM = timedelta(seconds=10)
 """A disarm that would hold for less than this does not leave any more: it might arrive too late."""
 

@@ -42,7 +42,7 @@ def learn(memory: Memory, seen: Observation, wanted: Wanted) -> Memory:
     if seen.problem is not None:
         return replace(memory, outages=memory.outages + 1, outage_since=memory.outage_since or seen.at)
     before = memory.seen_at
-    gap = before is None or seen.at - before > pace.LONGEST_GAP
+    gap = before is None or (wanted.before is not None and before < wanted.before)
     memory = replace(
         memory,
         first_seen=seen.at if gap else memory.first_seen or seen.at,

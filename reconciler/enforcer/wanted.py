@@ -23,7 +23,8 @@ _SECOND = timedelta(seconds=1)
 class Wanted:
     """The state wanted in ``[due, until)``, and why. ``ordered``: by a person's override.
 
-    ``until``: None where it does not end within ten years.
+    ``until``: None where it does not end within ten years. ``before``: when the state before this one
+    began, None where that is longer ago than anybody looks back.
     """
 
     state: State
@@ -31,6 +32,7 @@ class Wanted:
     due: datetime
     until: datetime | None
     ordered: bool = False
+    before: datetime | None = None
 
 
 class Timelines:
@@ -63,31 +65,28 @@ class Timelines:
 def period(line: Timeline, now: datetime, overrides: Sequence[Override] = ()) -> Wanted:
     """The period of ``line`` that holds at ``now`` (aware)."""
     decision = line.decide(now, overrides)
+    changes = _changes(line, now, overrides)
+    changed = changes[-1] if changes else LONG_AGO
+    order = active(overrides, now)
+    # An override that asks for the same again is an order of its own: above what people did before it.
+    due = changed if order is None or order.start is None else max(changed, order.start)
     return Wanted(
         decision.state,
         decision.reason,
-        _began(line, now, overrides),
+        due,
         decision.valid_until,
-        ordered=active(overrides, now) is not None,
+        ordered=order is not None,
+        before=changes[-2] if len(changes) > 1 else None,
     )
 
 
-def _began(line: Timeline, now: datetime, overrides: Sequence[Override]) -> datetime:
-    """When the state at ``now`` was last asked for: by a change, or by an override that asks for it again.
-
-    Such an override is an order of its own, and stands above what people did by hand before it.
-    """
-    changed = _changed(line, now, overrides)
-    order = active(overrides, now)
-    return changed if order is None or order.start is None else max(changed, order.start)
-
-
-def _changed(line: Timeline, now: datetime, overrides: Sequence[Override]) -> datetime:
+def _changes(line: Timeline, now: datetime, overrides: Sequence[Override]) -> Sequence[datetime]:
+    """The last changes of state up to ``now``, ascending."""
     for span in _LOOKS_BACK:
         start = max(now - span, LONG_AGO)
         changes = [
             change.at for change in line.transitions(start, now + _SECOND, overrides) if change.at <= now
         ]
         if changes:
-            return changes[-1]
-    return LONG_AGO
+            return changes
+    return ()

@@ -222,6 +222,20 @@ def test_with_its_ledger_of_days_ago_it_does_not_disarm(armed: Rig) -> None:
     assert armed.state == "disarmed"
 
 
+def test_a_weekend_without_a_look_is_no_gap_and_a_missed_period_is(tmp_path: Path) -> None:
+    long = "{days: [mon], arm: '18:00', disarm: '08:00'}, {days: [tue, wed], arm: '00:00', disarm: '24:00'}"
+    thursday = "{days: [thu], arm: '00:00', disarm: '08:00'}"
+    with rig(tmp_path, windows=f"{long}, {thursday}") as site:
+        site.run(NOON)
+        site.run(EVENING)
+        site.run(MORNING + timedelta(days=3))
+        assert site.state == "disarmed"
+        site.clock.set(EVENING + timedelta(days=3))
+        site.by_hand("armed_away")
+        site.run(MORNING + timedelta(days=10, minutes=1))
+        assert (site.rule, site.state) == ("not_seen_before", "armed_away")
+
+
 def order(site: Rig, state: str, *, until: datetime, at: datetime) -> None:
     """A person's override."""
     with site.ledger() as ledger:
