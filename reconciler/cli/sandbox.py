@@ -61,7 +61,7 @@ def serve(
     pairs: tuple[str, ...],
 ) -> None:
     """Serve the simulator until Ctrl-C. Its credentials are printed; they open nothing else."""
-    from reconciler.sandbox import Sandbox, credentials, serve  # noqa: PLC0415  start-up stays instant
+    from reconciler.sandbox import Sandbox, credentials, serve
 
     app = Sandbox(db if db is not None else ":memory:")
     try:
@@ -108,7 +108,7 @@ Examples:
 @click.pass_obj
 def reset(console: Console, directory: Path, db: Path | None, *, yes: bool) -> None:
     """Empty the embedded sandbox of DIR. The ledger is left alone: the next plan recreates."""
-    from reconciler.sandbox import Sandbox  # noqa: PLC0415
+    from reconciler.sandbox import Sandbox
 
     file = _file(directory, db)
     if not yes and not (console.interactive and console.confirm(f"Empty the sandbox {file}?")):
@@ -132,7 +132,7 @@ Examples:
 @click.pass_obj
 def show(console: Console, directory: Path, db: Path | None) -> None:
     """Print everything the embedded sandbox of DIR holds, as JSON."""
-    from reconciler.sandbox import Sandbox  # noqa: PLC0415
+    from reconciler.sandbox import Sandbox
 
     app = Sandbox(_file(directory, db))
     try:
