@@ -31,7 +31,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:  # building the model takes longer than printing an error
-    from reconciler.model import Address, JsonObject, Source
+    from reconciler.model import Address, JsonObject, Plan, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,10 @@ class PlanError(ReconcilerError):
 
 
 class UnsafePlanError(PlanError):
-    """The safety policy forbids the plan; nothing was changed."""
+    """The safety policy forbids the plan; nothing was changed. ``refused`` is that plan, to be shown."""
 
     code = "unsafe_plan"
+    refused: Plan | None = None
 
 
 class StalePlanError(PlanError):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciler.errors import Problem, ReconcilerError
+from reconciler.errors import Problem, ReconcilerError, UnsafePlanError
 from reconciler.escape import visible
 from reconciler.redaction import Redactor
 
@@ -97,11 +97,16 @@ class Console:
         sys.stderr.flush()
 
     def error(self, error: ReconcilerError) -> None:
-        """The error, as JSON on stdout or as text on stderr."""
+        """The error, as JSON on stdout or as text on stderr, below the plan it refuses."""
         if self.json:
             self.document(error.to_json())
-        else:
-            self.note(error_text(error, colour=_colour(sys.stderr.isatty())))
+            return
+        colour = _colour(sys.stderr.isatty())
+        if isinstance(error, UnsafePlanError) and error.refused is not None:
+            from reconciler.render import render_plan
+
+            self.note(render_plan(error.refused, "text", colour=colour))
+        self.note(error_text(error, colour=colour))
 
 
 def _colour(terminal: bool) -> bool:  # noqa: FBT001

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from reconciler.errors import PlanError, Problem, UnsupportedError
+from reconciler.errors import PlanError, Problem, UnsafePlanError, UnsupportedError
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
     Address,
@@ -60,9 +60,8 @@ def plan(  # noqa: PLR0913  # everything a plan depends on comes in here, by nam
     declared = Declared(around, calls, secret_digests, undeclared.going)
     changes = ordered([*declared.changes, *undeclared.changes], resources)
     _raise(declared, refusals=_refusals(changes, around, environment))
-    check(changes, around)
     idle = [f"--exclude {glob} matches no resource" for glob in scope.idle_excludes(known)]
-    return Plan(
+    made = Plan(
         environment=environment,
         surface=surfaces.surface,
         created_at=now,
@@ -76,6 +75,12 @@ def plan(  # noqa: PLR0913  # everything a plan depends on comes in here, by nam
         targets=scope.targets,
         excludes=scope.excludes,
     )
+    try:
+        check(changes, around)
+    except UnsafePlanError as exc:
+        exc.refused = made
+        raise
+    return made
 
 
 def _refusals(changes: Sequence[Change], around: Circumstances, environment: str) -> list[Problem]:

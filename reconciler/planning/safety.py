@@ -66,6 +66,7 @@ def reasons(changes: Sequence[Change], around: Circumstances) -> list[Problem]:
     """Every reason why ``changes`` are unsafe, in a fixed order; empty when they are safe."""
     return [
         *_caps(changes, around),
+        *_abandoned(changes, around),
         *_protected(changes, around),
         *_inhabited(changes, around),
         *_referred_to(changes, around),
@@ -80,7 +81,7 @@ def _caps(changes: Sequence[Change], around: Circumstances) -> Iterator[Problem]
         return
     owned = _owned_objects(around)
     total = sum(removed.values())
-    allow = f"With --allow-deletes {total} the plan is shown; apply it so only if every one of them is meant."
+    allow = _counted(total)
     for kind in REGISTRY if policy.allow_deletes != total else ():
         count, of = removed[kind], owned[kind]
         what = f"the plan deletes or replaces {count} of {of} owned {REGISTRY[kind].collection}"
@@ -96,6 +97,29 @@ def _caps(changes: Sequence[Change], around: Circumstances) -> Iterator[Problem]
                 f"safety.max_update_percent is {policy.max_update_percent:g}",
                 hint="Read the plan; apply it in parts with --target, or raise safety.max_update_percent.",
             )
+
+
+def _counted(total: int) -> str:
+    return f"Read the plan; if every one of its deletes is meant, add --allow-deletes {total}."
+
+
+def _abandoned(changes: Sequence[Change], around: Circumstances) -> Iterator[Problem]:
+    """Deletes below a dealer that no manifest declares: a file went missing rather than a building."""
+    removed = [change for change in changes if change.action in (Action.DELETE, Action.REPLACE)]
+    if around.policy.allow_deletes == len(removed):
+        return
+    counts = Counter(
+        step
+        for change in removed
+        for step in chain(change.address)
+        if REGISTRY[step.kind].adopted and step not in around.desired
+    )
+    for dealer, count in sorted(counts.items()):
+        yield Problem(
+            f"{dealer} is not declared any more, and the plan deletes {count} of the objects below it",
+            hint=_counted(len(removed)),
+            address=dealer,
+        )
 
 
 def _owned_objects(around: Circumstances) -> Counter[str]:

@@ -137,6 +137,33 @@ def test_caps_refuse_more_than_a_person_has_counted(
     assert cli("apply", directory, "--yes", "--allow-deletes", 8).code == 0
 
 
+def test_a_refused_plan_is_shown_above_its_refusal(
+    cli: Cli, served: Served, project: Callable[..., Path]
+) -> None:
+    directory = project(account_yaml=DEALER, sites_yaml=sites("a", "b", "c", "d", "e", "f"))
+    assert cli("apply", directory, "--yes").code == 0
+    (directory / "sites.yaml").write_text(sites("a", "b", "c", "d"), encoding="utf-8")
+    refused = cli("plan", directory)
+    assert refused.code == 1
+    assert refused.out == ""
+    assert refused.err.index("- delete site:acme/f") < refused.err.index("safety.max_delete_percent")
+
+
+def test_a_dealer_that_went_missing_does_not_take_its_few_sites_along(
+    cli: Cli, served: Served, project: Callable[..., Path]
+) -> None:
+    other = "kind: dealer\nid: other\ndealer_id: 777\n"
+    served.sandbox.seed_dealer(777)
+    site = "---\nkind: site\nid: hq\ndealer: other\nname: HQ\ntimezone: UTC\n"
+    directory = project(account_yaml=DEALER, other_yaml=other + site)
+    assert cli("apply", directory, "--yes").code == 0
+    (directory / "other.yaml").unlink()
+    refused = cli("apply", directory, "--yes", "--format", "json")
+    assert refused.json["error"]["code"] == "unsafe_plan"
+    assert "dealer:other is not declared any more" in refused.out
+    assert cli("apply", directory, "--yes", "--allow-deletes", 1).code == 0
+
+
 def test_protection_outlives_the_manifest_that_asked_for_it(
     cli: Cli, served: Served, project: Callable[..., Path]
 ) -> None:
