@@ -198,7 +198,7 @@ def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) ->
 def _tell(console: Console, session: Session, done: Run, asked: Asked) -> bool:
     """Alerts to people, figures to monitoring. False where that failed: the run's own report still comes."""
     try:
-        _alert(console, session, done, asked)
+        _alert(console, session, done)
         _write_files(session, done, asked)
     except ReconcilerError as exc:
         console.note(error_text(exc))
@@ -206,14 +206,13 @@ def _tell(console: Console, session: Session, done: Run, asked: Asked) -> bool:
     return True
 
 
-def _alert(console: Console, session: Session, done: Run, asked: Asked) -> None:
+def _alert(console: Console, session: Session, done: Run) -> None:
     from reconciler.enforcer.alerts import Alerts
     from reconciler.enforcer.senders import receivers
 
-    account, watch = session.account, session.watch
+    account = session.account
     alerts = Alerts(account.ledger, receivers(account.project, account.runtime))
-    if not asked.scope.targets:
-        alerts.forget_others({target.key for target in watch.targets}, done.ended_at)
+    console.warn(alerts.heed_others(session.scheduled, done.ended_at))
     alerts.heed(done.sights.values(), done.ended_at)
     for failure in alerts.tell():
         console.note(failure)

@@ -13,9 +13,12 @@ from reconciler.enforcer.report import stuck, utc
 from reconciler.enforcer.tick import Sight
 from reconciler.errors import ReconcilerError
 from reconciler.ledger import AlertRecord, Ledger
-from reconciler.model import JsonObject
+from reconciler.model import JsonObject, JsonValue
 
 MANIFESTS_BROKEN = "manifests_broken"
+UNSCHEDULED = "unscheduled"
+
+_DROPPED = "no schedule arms it any more; it stays as it is until somebody arms or disarms it"
 
 
 class Receiver(NamedTuple):
@@ -62,11 +65,25 @@ class Alerts:
             key = sight.target.key
             self._adjust(key.address, key.partition, known.get(key, []), troubles(sight, now), now)
 
-    def forget_others(self, keys: Collection[TargetKey], now: datetime) -> None:
-        """Resolve the alerts of targets that no schedule arms any more: all but those of ``keys``."""
+    def heed_others(self, keys: Collection[TargetKey], now: datetime) -> list[str]:
+        """Tell of the targets that no schedule arms any more: all that were watched but are not in ``keys``.
+
+        Their other troubles are over. Nothing is commanded to them, so whoever dropped them by mistake (a
+        table cut short) must hear of it. Returns a sentence for each that was not known before.
+        """
+        told = set()
         for alert in self._ledger.open_alerts():
-            if alert.target and TargetKey(alert.target, alert.partition) not in keys:
-                self._ledger.resolve_alert(alert.id, now)
+            key = TargetKey(alert.target, alert.partition)
+            if alert.target and key not in keys:
+                if alert.code == UNSCHEDULED:
+                    told.add(key)
+                else:
+                    self._ledger.resolve_alert(alert.id, now)
+        watched = {TargetKey(*place) for place in self._ledger.watched()}
+        dropped = sorted(watched - set(keys) - told, key=lambda key: key.order)
+        for key in dropped:
+            self._ledger.open_alert(UNSCHEDULED, key.address, key.partition, _DROPPED, now)
+        return [f"{key.address}{_of_partition(key.partition)}: {_DROPPED}" for key in dropped]
 
     def heed_run(self, found: Mapping[str, str], now: datetime) -> None:
         """Open and resolve the alerts that concern the whole run."""
@@ -133,7 +150,10 @@ def message(alert: AlertRecord, environment: str) -> JsonObject:
 def sentence(content: JsonObject) -> str:
     """The alert as a person reads it."""
     about = str(content["target"] or content["environment"])
-    if content["partition"] is not None:
-        about += f" partition {content['partition']}"
+    about += _of_partition(content["partition"])
     over = "over: " if content["status"] == "resolved" else ""
     return f"{about}: {over}{content['message']}"
+
+
+def _of_partition(partition: JsonValue) -> str:
+    return "" if partition is None else f" partition {partition}"

@@ -131,7 +131,8 @@ class _Loop:
         self._sights: dict[TargetKey, Sight] = {}
         ledger = session.account.ledger
         self._alerts = Alerts(ledger, receivers(session.account.project, runtime))
-        self._alerts.forget_others({target.key for target in session.watch.targets}, clock.now())
+        for sentence in self._alerts.heed_others(session.scheduled, clock.now()):
+            note(sentence)
         self._teller = ThreadPoolExecutor(1, thread_name_prefix="alerts")
         self._telling: Future[list[str]] | None = None
         self._after: dict[str, datetime] = {}

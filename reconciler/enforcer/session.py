@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from reconciler.account import Account, Runtime, ledger_path, open_account
-from reconciler.arming.project import Target, targets
+from reconciler.arming.project import Target, TargetKey, targets
 from reconciler.enforcer.journal import LedgerJournal
 from reconciler.enforcer.pace import Pace
 from reconciler.enforcer.sites import Sites
@@ -26,12 +26,16 @@ _READING_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a loop needs to enforce ``account.project``."""
+    """What a loop needs to enforce ``account.project``.
+
+    ``scheduled``: every target of the project that a schedule arms, those out of scope included.
+    """
 
     account: Account
     watch: Watch
     port: DealerSurface
     journal: LedgerJournal
+    scheduled: frozenset[TargetKey]
 
 
 def check_model(project: Project) -> None:
@@ -62,9 +66,10 @@ def open_session(project: Project, runtime: Runtime, scope: Scope) -> Iterator[S
         sites = Sites(project, account.ledger.owned(), account.client)
         journal = LedgerJournal(account.ledger)
         found = targets_of(project, scope)
+        scheduled = frozenset(each.key for each in targets(project.resources, project.attachments))
         watch = Watch(found, journal.recall(), runtime.clock(), review_pace(account, found))
         with DealerSurface(account.client, sites, runtime.clock, workers=_workers(project)) as port:
-            yield Session(account, watch, port, journal)
+            yield Session(account, watch, port, journal, scheduled)
 
 
 def targets_of(project: Project, scope: Scope) -> list[Target]:

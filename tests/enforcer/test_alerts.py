@@ -177,12 +177,22 @@ def test_the_end_of_what_nobody_heard_of_is_not_told(site: Rig) -> None:
     assert phone.told == []
 
 
-def test_the_alerts_of_a_target_that_no_schedule_arms_any_more_end(site: Rig) -> None:
+def test_a_target_that_no_schedule_arms_any_more_is_told_once_and_its_other_troubles_end(site: Rig) -> None:
     site.zone("open")
     site.run(EVENING)
     tell(site)
     with site.ledger() as ledger:
-        Alerts(ledger, []).forget_others(set(), site.clock.now())
+        alerts = Alerts(ledger, [])
+        [sentence] = alerts.heed_others(set(), site.clock.now())
+        assert sentence.endswith(
+            "no schedule arms it any more; it stays as it is until somebody arms or disarms it"
+        )
+        assert [alert.code for alert in ledger.open_alerts()] == ["unscheduled"]
+        assert alerts.heed_others(set(), site.clock.now()) == []
+    site.zone("closed")
+    site.run(EVENING + 2 * MINUTE)
+    tell(site)
+    with site.ledger() as ledger:
         assert ledger.open_alerts() == []
 
 
