@@ -9,11 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from reconciler.kinds.kind import Binding, Endpoint, Kind, Spec
+from reconciler.kinds.kind import Kind, Spec, simulated
 from reconciler.kinds.values import NetworkSet, Text, Url, sorted_set
-
-_LIST = "/sim/v0/dealers/{dealer_id}/apps"
-_ONE = _LIST + "/{app_id}"
 
 Permission = Literal[
     "devices:read",
@@ -70,16 +67,7 @@ APP = Kind(
     parent="dealer",
     read_only=frozenset({"app_id", "created_at"}),
     unordered=frozenset({"permissions", "ip_allow_list", "webhook.events"}),
-    simulated=Binding(
-        remote_id="app_id",
-        external_id="external_app_id",
-        fields={name: name for name in AppSpec.model_fields},
-        lists=(Endpoint("GET", _LIST, "provisional"),),
-        read=Endpoint("GET", _ONE, "provisional"),
-        create=Endpoint("POST", _LIST, "provisional"),
-        update=Endpoint("PATCH", _ONE, "provisional"),
-        delete=Endpoint("DELETE", _ONE, "provisional"),
-    ),
+    simulated=simulated("app", AppSpec, "/sim/v0/dealers/{dealer_id}/apps"),
     portal=(
         "In the dealer portal of {parent}, open Settings, CHeKT Apps, {id} (create it if it is missing).",
         "Set the fields listed; a new permission takes effect when the dealer admin approves the app again.",

@@ -6,12 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from reconciler.kinds.kind import Binding, Endpoint, Kind, Spec
+from reconciler.kinds.kind import Kind, Spec, simulated
 from reconciler.kinds.schedule import Date, DayWindow
 from reconciler.kinds.values import Mode, Text, sorted_set
-
-_LIST = "/sim/v0/calendars"
-_ONE = _LIST + "/{calendar_id}"
 
 
 class IcsFile(Spec):
@@ -69,16 +66,7 @@ CALENDAR = Kind(
     spec=CalendarSpec,
     read_only=frozenset({"calendar_id", "created_at"}),
     unordered=frozenset({"dates"}),
-    simulated=Binding(
-        remote_id="calendar_id",
-        external_id="external_calendar_id",
-        fields={name: name for name in CalendarSpec.model_fields},
-        lists=(Endpoint("GET", _LIST, "provisional"),),
-        read=Endpoint("GET", _ONE, "provisional"),
-        create=Endpoint("POST", _LIST, "provisional"),
-        update=Endpoint("PATCH", _ONE, "provisional"),
-        delete=Endpoint("DELETE", _ONE, "provisional"),
-    ),
+    simulated=simulated("calendar", CalendarSpec, "/sim/v0/calendars"),
     portal=(
         "In the CHeKT app, open each site whose schedule uses calendar {id}, then Arming, Schedule.",
         "Set the days listed.",

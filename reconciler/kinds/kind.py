@@ -96,6 +96,24 @@ class Binding:
         return next((part for part in self.parts if name in part.fields), None)
 
 
+def simulated(name: str, spec: type[BaseModel], path: str) -> Binding:
+    """The binding of kind ``name`` that only the simulator serves, at the collection ``path`` (``/sim/v0``).
+
+    The wire has the manifest's field names, and ids named after the kind.
+    """
+    one = f"{path}/{{{name}_id}}"
+    return Binding(
+        remote_id=f"{name}_id",
+        external_id=f"external_{name}_id",
+        fields={field_name: field_name for field_name in spec.model_fields},
+        lists=(Endpoint("GET", path, "provisional"),),
+        read=Endpoint("GET", one, "provisional"),
+        create=Endpoint("POST", path, "provisional"),
+        update=Endpoint("PATCH", one, "provisional"),
+        delete=Endpoint("DELETE", one, "provisional"),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """Turns a field's manifest value into its wire value and back. Both are pure."""

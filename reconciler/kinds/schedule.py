@@ -11,11 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from reconciler.kinds.kind import Binding, Endpoint, Kind, Reference, Spec
+from reconciler.kinds.kind import Kind, Reference, Spec, simulated
 from reconciler.kinds.values import Identifier, Mode, TimeZone
-
-_LIST = "/sim/v0/schedules"
-_ONE = _LIST + "/{schedule_id}"
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -147,16 +144,7 @@ SCHEDULE = Kind(
     spec=ScheduleSpec,
     references=(Reference("calendars.*", "calendar"),),
     read_only=frozenset({"schedule_id", "created_at"}),
-    simulated=Binding(
-        remote_id="schedule_id",
-        external_id="external_schedule_id",
-        fields={name: name for name in ScheduleSpec.model_fields},
-        lists=(Endpoint("GET", _LIST, "provisional"),),
-        read=Endpoint("GET", _ONE, "provisional"),
-        create=Endpoint("POST", _LIST, "provisional"),
-        update=Endpoint("PATCH", _ONE, "provisional"),
-        delete=Endpoint("DELETE", _ONE, "provisional"),
-    ),
+    simulated=simulated("schedule", ScheduleSpec, "/sim/v0/schedules"),
     portal=(
         "In the CHeKT app, open each site that uses schedule {id}, then Arming, Schedule.",
         "Set the windows listed, partition by partition.",
