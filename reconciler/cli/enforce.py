@@ -297,15 +297,15 @@ def _print(console: Console, done: Run, session: Session, *, dry_run: bool) -> N
 
 def _seconds(text: str) -> timedelta:
     """``60s``, ``5m``, ``1h`` as a length of time. Raises ConfigError."""
-    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
-    if unit is None or not text[:-1].isdecimal():
+    from reconciler.kinds.schedule import seconds
+
+    if text[-1:] not in ("s", "m", "h") or not text[:-1].isdecimal():
         raise ConfigError(f"--horizon {text!r} is not a length of time", hint="Write 60s or 5m.")
-    seconds = int(text[:-1]) * unit
-    if seconds > _DAY:
+    if seconds(text) > _DAY:
         raise ConfigError(
             f"--horizon {text} is longer than a day", hint="Write cron's own interval, or --daemon."
         )
-    return timedelta(seconds=seconds)
+    return timedelta(seconds=seconds(text))
 
 
 @enforce.command(
