@@ -21,8 +21,7 @@ from reconciler.model import (
     RequestEstimate,
     Source,
 )
-from reconciler.planning.digest import digest
-from reconciler.redaction import MASK
+from reconciler.planning.digest import changes_digest, digest, shown_sides
 from reconciler.render.schema import FORMAT_VERSION, ChangeDocument, PlanDocument
 
 _AGAIN = "Make the plan again: reconciler plan --out FILE."
@@ -54,7 +53,7 @@ def from_json(text: str) -> Plan:
     written = content.pop("digest")
     if written != digest(content):
         raise StalePlanError("the plan was changed after it was written", hint=_AGAIN)
-    return Plan(
+    plan = Plan(
         environment=document.environment,
         surface=document.surface,
         created_at=_utc(document.created_at),
@@ -68,6 +67,9 @@ def from_json(text: str) -> Plan:
         targets=tuple(document.targets),
         excludes=tuple(document.excludes),
     )
+    if document.changes_digest != changes_digest(plan):
+        raise StalePlanError("the plan's changes are not those it was written with", hint=_AGAIN)
+    return plan
 
 
 def _parsed(text: str) -> JsonObject:
@@ -100,6 +102,7 @@ def _content(plan: Plan) -> JsonObject:
         "created_at": _instant(plan.created_at),
         "expires_at": _instant(plan.expires_at),
         "config_digest": plan.config_digest,
+        "changes_digest": changes_digest(plan),
         "project": plan.project,
         "targets": list(plan.targets),
         "excludes": list(plan.excludes),
@@ -132,10 +135,7 @@ def _change_content(change: Change) -> JsonObject:
 
 
 def _field_content(field: FieldChange) -> JsonObject:
-    """A secret is masked here once more, whatever the plan holds."""
-    before, after = (
-        MASK if field.secret and side is not None else side for side in (field.before, field.after)
-    )
+    before, after = shown_sides(field)
     return {
         "path": field.path,
         "before": before,

@@ -89,6 +89,10 @@ class PlanDocument(_Document):
     created_at: Annotated[AwareDatetime, Field(strict=False)]
     expires_at: Annotated[AwareDatetime, Field(strict=False)]
     config_digest: str
+    changes_digest: Annotated[
+        Digest,
+        Field(description="Of environment, surface and changes: the same plan made again has it again."),
+    ]
     project: str
     targets: list[str]
     excludes: list[str]

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from reconciler.planning.digest import canonical, digest, idempotency_key, precondition
-from tests.planning.world import at, live_of, resource
+from reconciler.model import (
+    Action,
+    Change,
+    EndpointUse,
+    FieldChange,
+    JsonValue,
+    Plan,
+    RequestEstimate,
+    Source,
+)
+from reconciler.planning.digest import canonical, changes_digest, digest, idempotency_key, precondition
+from tests.planning.world import NOW, at, live_of, resource
 
 SITE = at("site:acme/hq")
 
@@ -45,3 +57,70 @@ def test_a_repeat_of_one_intent_reuses_its_key_and_the_next_intent_does_not() ->
     ]
     assert len({key, *others}) == 5
     assert len(key) == 64
+
+
+RENAME = Change(
+    SITE,
+    Action.UPDATE,
+    (FieldChange("name", "Old", "New"), FieldChange("address1", None, "Main street")),
+    precondition=digest("as it was read"),
+    endpoints=(EndpointUse("PATCH", "/sites/{site_id}", "inferred"),),
+    source=Source("sites.yaml", 12, 3),
+)
+ADD = Change(at("site:acme/branch"), Action.CREATE, (FieldChange("name", None, "Branch"),))
+PLAN = Plan("production", "partner", NOW, NOW + timedelta(hours=1), digest("manifests"), (RENAME, ADD))
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        replace(PLAN, created_at=NOW + timedelta(hours=9), expires_at=NOW + timedelta(hours=10)),
+        replace(PLAN, requests=RequestEstimate(900, 2, 61.5)),
+        replace(PLAN, config_digest=digest("laid out anew"), project="elsewhere", warnings=("look",)),
+        replace(PLAN, unmanaged=(at("site:acme/by-hand"),), targets=("site:**",), excludes=("app:*",)),
+        replace(PLAN, changes=(ADD, RENAME)),
+        replace(PLAN, changes=(replace(RENAME, source=Source("moved.yaml", 1, 1)), ADD)),
+        replace(PLAN, changes=(replace(RENAME, fields=RENAME.fields[::-1]), ADD)),
+        replace(PLAN, changes=(replace(RENAME, endpoints=(), reason="because"), ADD)),
+    ],
+)
+def test_the_same_changes_keep_their_digest_whenever_and_from_wherever_they_are_planned(later: Plan) -> None:
+    assert changes_digest(later) == changes_digest(PLAN)
+
+
+def test_another_change_has_another_digest() -> None:
+    others = [
+        replace(PLAN, environment="dev"),
+        replace(PLAN, surface="dealer"),
+        replace(PLAN, changes=(RENAME,)),
+        replace(PLAN, changes=(RENAME, replace(ADD, address=at("site:acme/shop")))),
+        replace(PLAN, changes=(RENAME, replace(ADD, action=Action.ADOPT))),
+        replace(PLAN, changes=(replace(RENAME, precondition=digest("moved since")), ADD)),
+        replace(PLAN, changes=(replace(RENAME, precondition=None), ADD)),
+        *(
+            replace(PLAN, changes=(replace(RENAME, fields=(field, RENAME.fields[1])), ADD))
+            for field in (
+                FieldChange("name", "Old", "Other"),
+                FieldChange("name", "Other", "New"),
+                FieldChange("company_name", "Old", "New"),
+                FieldChange("name", "Old", "New", ignored=True),
+                FieldChange("name", "Old", None),
+            )
+        ),
+    ]
+    assert len({changes_digest(plan) for plan in (PLAN, *others)}) == 1 + len(others)
+
+
+@pytest.mark.parametrize(
+    ("side", "same"), [(lambda n: f"secret number {n}", True), (lambda n: None if n else "set", False)]
+)
+def test_a_secret_counts_as_changed_but_its_value_does_not_enter(
+    side: Callable[[int], JsonValue], *, same: bool
+) -> None:
+    one, other = (
+        changes_digest(
+            replace(PLAN, changes=(replace(RENAME, fields=(FieldChange("s", None, side(n), secret=True),)),))
+        )
+        for n in (0, 1)
+    )
+    assert (one == other) is same

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ConfigError, StalePlanError
 from reconciler.model import Action, FieldChange, Plan
-from reconciler.planning.digest import digest
+from reconciler.planning.digest import changes_digest, digest
 from reconciler.render.json import from_json, to_json
 from reconciler.render.schema import plan_schema
 from tests.render.sample_plan import CHANGES, EMPTY, PLAN
@@ -41,6 +41,7 @@ def test_the_published_schema_is_the_one_in_force() -> None:
 def test_the_format_has_the_agreed_keys() -> None:
     content = json.loads(to_json(PLAN))
     assert content["format_version"] == 1
+    assert content["changes_digest"] == changes_digest(PLAN)
     assert content["created_at"] == "2026-11-20T09:00:00Z"
     assert content["summary"] == {
         "create": 1,
@@ -113,6 +114,11 @@ def test_what_is_no_plan_of_this_version_is_refused_with_the_reason(text: str, m
 def test_an_entry_taken_out_by_hand_is_noticed(key: str) -> None:
     with pytest.raises(StalePlanError, match="changed after it was written"):
         from_json(_edited(**{key: json.loads(to_json(PLAN))[key][1:]}))
+
+
+def test_a_plan_signed_anew_with_another_digest_of_its_changes_is_noticed() -> None:
+    with pytest.raises(StalePlanError, match="not those it was written with"):
+        from_json(_signed(changes_digest=digest("other changes")))
 
 
 @given(
