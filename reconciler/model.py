@@ -293,50 +293,6 @@ class Write:
     before: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-class IntentStatus(StrEnum):
-    """What the journal knows of one write: ``open`` until its outcome is known and recorded."""
-
-    OPEN = "open"
-    DONE = "done"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class IntentDraft:
-    """A write about to be journalled. ``payload_digest`` stands for the payload, which is never kept.
-
-    ``remote_id`` and ``external_id`` are what the object can be looked up by after a crash.
-    """
-
-    address: Address
-    operation: Operation
-    part: str | None
-    payload_digest: str
-    remote_id: str | None = None
-    external_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A journalled write: durable before the write is sent.
-
-    ``number`` counts the intents of one address and operation, from 1; ``idempotency_key`` is made
-    from it, so only a repeat of this very intent uses the key again.
-    """
-
-    id: int
-    run: int
-    address: Address
-    operation: Operation
-    part: str | None
-    number: int
-    payload_digest: str
-    idempotency_key: str
-    remote_id: str | None = None
-    external_id: str | None = None
-
-
 class OutcomeStatus(StrEnum):
     """How one change of an apply ended."""
 

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from reconciler.model import Address, Intent, IntentDraft, IntentStatus, Owned
+from reconciler.intents import Intent, IntentDraft, IntentStatus
+from reconciler.model import Address, Owned
 
 
 class Journal(Protocol):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from reconciler.engine.fetch import ids_of, remote_ids
 from reconciler.engine.references import Names, rewritten
 from reconciler.errors import PlanError
+from reconciler.intents import IntentDraft
 from reconciler.kinds.kind import Reference
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
     Address,
     FieldValue,
-    IntentDraft,
     JsonValue,
     LiveObject,
     Owned,

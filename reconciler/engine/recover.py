@@ -24,19 +24,10 @@ from datetime import datetime
 from reconciler.engine.events import Event, IntentRecovered
 from reconciler.engine.fetch import fetch, ignore
 from reconciler.engine.journal import Journal
+from reconciler.intents import Intent, IntentStatus
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
-from reconciler.model import (
-    Address,
-    Collection,
-    Intent,
-    IntentStatus,
-    LiveObject,
-    Owned,
-    Reader,
-    Resource,
-    Snapshot,
-)
+from reconciler.model import Address, Collection, LiveObject, Owned, Reader, Resource, Snapshot
 from reconciler.planning.diff import diff
 from reconciler.planning.scope import Scope, collection_of
 

@@ -28,13 +28,12 @@ from reconciler.engine.evidence import (
 from reconciler.engine.journal import Journal
 from reconciler.engine.payload import Payloads, Prepared
 from reconciler.errors import AuthError, PlanError, ReconcilerError, SecretError
+from reconciler.intents import Intent, IntentStatus
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
     Address,
     Collection,
-    Intent,
-    IntentStatus,
     LiveObject,
     OutcomeStatus,
     Owned,

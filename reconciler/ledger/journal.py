@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import cast
 
 from reconciler.errors import LedgerError
+from reconciler.intents import Intent, IntentDraft, IntentStatus
 from reconciler.ledger.database import Database, instant, stamp
-from reconciler.model import Address, Intent, IntentDraft, IntentStatus, JsonObject, Operation
+from reconciler.model import Address, JsonObject, Operation
 from reconciler.planning.digest import idempotency_key
 
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import LedgerError
+from reconciler.intents import Intent, IntentDraft, IntentStatus
 from reconciler.ledger import Ledger
-from reconciler.model import Address, Intent, IntentDraft, IntentStatus, Operation
+from reconciler.model import Address, Operation
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SITE = Address("site", ("acme", "hq"))
@@ -121,7 +122,8 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from reconciler.ledger import Ledger
-from reconciler.model import Address, IntentDraft, IntentStatus, Owned
+from reconciler.intents import IntentDraft, IntentStatus
+from reconciler.model import Address, Owned
 
 now = datetime(2026, 11, 20, tzinfo=UTC)
 ledger = Ledger.open(Path(sys.argv[1]), "dev")
