@@ -13,7 +13,7 @@ def render_plan(made: Plan, output_format: str, *, colour: bool = False) -> str:
         case "json":
             return json.to_json(made)
         case "markdown":
-            return markdown.to_markdown(made)
+            return markdown.fitted(made)
         case "html":
             return html.to_html(made)
         case _:

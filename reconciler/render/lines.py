@@ -42,15 +42,25 @@ def headline(change: Change) -> str:
 def field_line(field: FieldChange, action: Action) -> str:
     """``name: "old" -> "new"``; only the new value where the object is new."""
     note = " (ignored)" if field.ignored else ""
-    after = _side(field, field.after)
+    before, after = sides(field)
     if action is Action.CREATE:
         return f"{visible(field.path)}: {after}{note}"
-    return f"{visible(field.path)}: {_side(field, field.before)} -> {after}{note}"
+    return f"{visible(field.path)}: {before} -> {after}{note}"
+
+
+def sides(field: FieldChange) -> tuple[str, str]:
+    """Both values as JSON, a secret as MASK."""
+    return _side(field, field.before), _side(field, field.after)
 
 
 def details(change: Change) -> list[str]:
     """Everything below the headline, without indentation."""
-    lines = [field_line(field, change.action) for field in change.fields]
+    return [*(field_line(field, change.action) for field in change.fields), *remarks(change)]
+
+
+def remarks(change: Change) -> list[str]:
+    """What stands below the fields: an endpoint that is less than documented, steps for a person."""
+    lines = []
     weakest = change.endpoints[0] if change.endpoints else None
     if weakest is not None and GRADES.index(weakest.grade) > _QUIET:
         lines.append(f"through {endpoint_text(weakest)}")

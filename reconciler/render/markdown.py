@@ -1,21 +1,25 @@
-"""A plan for a pull request: a table, the changes folded by action, never longer than GitHub takes."""
+"""A plan for a pull request: what takes something away is always told, whatever else has to be left out."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 from reconciler.escape import visible
-from reconciler.model import Action, Change, Plan
+from reconciler.model import Action, Change, FieldChange, Plan
 from reconciler.render import lines
 
 LIMIT = 60_000
 """Characters; GitHub refuses a comment of more than 65,536."""
 
-_RESERVED = 2_000
-"""Kept free for the closing fences, the notes of what was left out and the last lines."""
+LEAST = 2_000
+"""Characters that the title, the counts of every action and the last lines may take by themselves."""
 
-_FRAME = 250
-"""What a section takes besides its entries and the backticks of its fences, at most."""
+ELSEWHERE = "the plan's text and JSON"
+"""Where the whole plan is, for a page that is no comment with a link."""
 
 _TITLES: dict[Action, str] = {
     Action.DELETE: "Delete",
@@ -27,91 +31,213 @@ _TITLES: dict[Action, str] = {
 }
 """The most dangerous first: a reviewer may stop reading."""
 
+_OPEN = (Action.DELETE, Action.REPLACE)
+"""Never folded, never left out."""
 
-def to_markdown(plan: Plan, limit: int = LIMIT) -> str:
-    """``plan`` as GitHub-flavoured Markdown of at most ``limit`` characters (not below 4,000).
+_NOTE = 300
+"""Characters kept free to tell what was left out."""
+
+_MOST_INLINE = 120
+"""Characters of a foreign text that stands in a sentence."""
+
+
+def fitted(plan: Plan, limit: int = LIMIT, *, report: str = ELSEWHERE) -> str:
+    """``plan`` as GitHub-flavoured Markdown of at most ``limit`` characters.
+
+    ``report``: Markdown that says where the whole plan is, such as a link. What does not fit is told
+    by its headlines, then by as many of them as fit, then by its number: unmanaged and adopted first,
+    then updates, creates, what is left to a person, warnings. Deletes and replaces stay whole as long as
+    any of these can give way; then all their headlines, then all their addresses, then their numbers by
+    kind with ``report``.
 
     Whatever comes from manifests or the account stands inside fences longer than any in it, so it can
-    neither format, link nor mention.
+    neither format, link nor mention. Raises ValueError for a limit below LEAST and three times ``report``.
     """
-    page = _Page(limit - _RESERVED)
-    page.add(f"### Plan for {_inline(plan.environment)} ({plan.surface} surface)\n\n")
-    page.add(_table(plan) if plan.changes else f"{lines.NO_CHANGES}\n")
+    least = LEAST + 3 * len(report)
+    if limit < least:
+        raise ValueError(f"a plan takes {least} characters at least, not {limit}")
+    sections = _sections(plan, report)
+    frame = len(_title(plan)) + len(_end(plan)) + _NOTE + len(report)
+    _fit(sections, limit - frame)
+    body = "".join(section.text for section in sections)
+    return _title(plan) + body + _left_out(sections, report) + _end(plan)
+
+
+@dataclass(slots=True)
+class _Section:
+    """Entries under a title, told as ``text`` until that is shortened.
+
+    ``shorter``: other tellings, longest first; each takes the room there is. ``missing``: how many
+    entries are not told at all.
+    """
+
+    title: str
+    text: str
+    shorter: Sequence[Callable[[int], tuple[str, int]]]
+    missing: int = 0
+
+    def shorten(self, step: int, room: int) -> None:
+        """Tell it the way ``step`` of ``shorter``, in ``room`` characters where that way can."""
+        self.text, self.missing = self.shorter[step](max(0, room))
+
+
+def _fit(sections: Sequence[_Section], budget: int) -> None:
+    """Shorten ``sections``, given in the order of the page, from the last to the first.
+
+    Each way of shortening is tried on all that may be shortened so before the next one.
+    """
+    total = sum(len(section.text) for section in sections)
+    gentle = [section for section in reversed(sections) if not isinstance(section, _Grave)]
+    grave = [section for section in sections if isinstance(section, _Grave)]
+    ways = [(each, step) for step in (0, 1) for each in gentle]
+    ways += [(each, step) for step in (0, 1, 2) for each in grave]
+    for section, step in ways:
+        if total <= budget:
+            return
+        others = total - len(section.text)
+        section.shorten(step, budget - others)
+        total = others + len(section.text)
+
+
+class _Grave(_Section):
+    """A section that gives way after all others."""
+
+
+def _sections(plan: Plan, report: str) -> list[_Section]:
+    """What the page shows, in its order."""
+    sections: list[_Section] = []
+    for action in _OPEN:
+        changes = [change for change in plan.changes if change.action is action]
+        if changes:
+            sections.append(_grave(_TITLES[action], changes, report))
+    warnings = [visible(warning) for warning in plan.warnings]
+    sections += _plain("Warnings", warnings, folded=False)
     for action, title in _TITLES.items():
         changes = [change for change in plan.changes if change.action is action]
-        folded = action not in (Action.DELETE, Action.REPLACE)
-        page.section(f"{title} ({len(changes)})", [_block(change) for change in changes], folded=folded)
-    page.section(f"Warnings ({len(plan.warnings)})", [visible(each) for each in plan.warnings], folded=False)
-    unmanaged = [visible(str(each)) for each in plan.unmanaged]
-    page.section(f"Unmanaged, left alone ({len(unmanaged)})", unmanaged, folded=True)
-    return page.text() + _end(plan)
+        if changes and action not in _OPEN:
+            heads = [_head(change) for change in changes]
+            sections.append(_gentle(title, [_block(change) for change in changes], heads, folded=True))
+    unmanaged = [visible(str(address)) for address in plan.unmanaged]
+    return sections + _plain("Unmanaged, left alone", unmanaged, folded=True)
 
 
-class _Page:
-    """Text that grows up to a budget; what does not fit is counted, not shown."""
-
-    def __init__(self, budget: int) -> None:
-        self._parts: list[str] = []
-        self._left = budget
-
-    def add(self, text: str) -> None:
-        self._parts.append(text)
-        self._left -= len(text)
-
-    def section(self, title: str, entries: list[str], *, folded: bool) -> None:
-        """One block of ``entries`` under ``title``; nothing when there are none."""
-        if not entries:
-            return
-        shown: list[str] = []
-        left, longest = self._left - _FRAME, 0
-        for entry in entries:
-            longest = max(longest, _longest_run(entry))
-            if left - 2 * longest < len(entry) + 1:
-                break
-            shown.append(entry)
-            left -= len(entry) + 1
-        rest = len(entries) - len(shown)
-        note = f"\n{rest} more are not shown here; the plan's text and JSON have them all.\n" if rest else ""
-        fence = _fence(shown)
-        body = f"{fence}diff\n{chr(10).join(shown)}\n{fence}\n" if shown else ""
-        opened = "" if folded else " open"
-        self.add(f"\n<details{opened}><summary>{title}</summary>\n\n{body}{note}\n</details>\n")
-
-    def text(self) -> str:
-        return "".join(self._parts)
+def _plain(title: str, entries: list[str], *, folded: bool) -> list[_Section]:
+    return [_gentle(title, entries, entries, folded=folded)] if entries else []
 
 
-def _table(plan: Plan) -> str:
-    actions = [action for action in _TITLES if plan.count(action)]
-    head = " | ".join(_TITLES[action] for action in actions)
-    counts = " | ".join(str(plan.count(action)) for action in actions)
-    return f"| {head} |\n|{' ---: |' * len(actions)}\n| {counts} |\n"
+def _gentle(title: str, blocks: list[str], heads: list[str], *, folded: bool) -> _Section:
+    named = f"{title} ({len(blocks)})"
+
+    def all_heads(_: int) -> tuple[str, int]:
+        return _framed(named, heads, folded=folded), 0
+
+    def some_heads(room: int) -> tuple[str, int]:
+        shown = _first(heads, room - len(_framed(named, [""], _more(len(heads)), folded=folded)))
+        rest = len(heads) - len(shown)
+        return (_framed(named, shown, _more(rest) if rest else "", folded=folded) if shown else ""), rest
+
+    return _Section(title, _framed(named, blocks, folded=folded), (all_heads, some_heads))
+
+
+def _grave(title: str, changes: list[Change], report: str) -> _Section:
+    named = f"{title} ({len(changes)})"
+
+    def told(entries: list[str]) -> Callable[[int], tuple[str, int]]:
+        return lambda _: (_framed(named, entries, folded=False), 0)
+
+    def counted(_: int) -> tuple[str, int]:
+        kinds = Counter(change.kind for change in changes)
+        numbers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        return f"\n#### {named}\n\n**{numbers}**: too many to name here. All of them: {report}.\n", 0
+
+    addresses = [f"- {visible(str(change.address))}" for change in changes]
+    whole = _framed(named, [_block(change) for change in changes], folded=False)
+    return _Grave(title, whole, (told([_head(change) for change in changes]), told(addresses), counted))
+
+
+def _first(entries: list[str], room: int) -> list[str]:
+    """As many of ``entries`` as go into ``room``, with what their backticks add to the fence."""
+    longest = taken = 0
+    for number, entry in enumerate(entries):
+        longest = max(longest, _longest_run(entry))
+        taken += len(entry) + 1
+        if taken + 2 * longest > room:
+            return entries[:number]
+    return entries
+
+
+def _framed(title: str, entries: list[str], note: str = "", *, folded: bool) -> str:
+    fence = "`" * max(3, 1 + max((_longest_run(entry) for entry in entries), default=0))
+    body = f"{fence}diff\n{chr(10).join(entries)}\n{fence}\n{note}"
+    if folded:
+        return f"\n<details><summary>{title}</summary>\n\n{body}\n</details>\n"
+    return f"\n#### {title}\n\n{body}"
+
+
+def _more(count: int) -> str:
+    return f"\n{count} more are not shown here.\n"
+
+
+def _title(plan: Plan) -> str:
+    return f"### Plan for {_inline(plan.environment)} ({plan.surface} surface)\n\n{_counts(plan)}\n"
+
+
+def _counts(plan: Plan) -> str:
+    """The summary in one line, deletes and replaces first and bold."""
+    if plan.empty:
+        return lines.NO_CHANGES
+    parts = []
+    for action in _TITLES:
+        if count := plan.count(action):
+            text = f"{count} {lines.VERBS[action]}"
+            parts.append(f"**{text}**" if action in _OPEN else text)
+    return f"Plan: {', '.join(parts)}."
+
+
+def _left_out(sections: Sequence[_Section], report: str) -> str:
+    missing = [f"{section.missing} of {section.title}" for section in sections if section.missing]
+    return f"\nNot shown here: {', '.join(missing)}. All of it: {report}.\n" if missing else ""
+
+
+def _head(change: Change) -> str:
+    return lines.headline(change).lstrip()
 
 
 def _block(change: Change) -> str:
-    return "\n".join([lines.headline(change).lstrip(), *(f"    {line}" for line in lines.details(change))])
+    """The change as lines of a diff: a minus takes away, a plus brings."""
+    fields = chain.from_iterable(_field(field, change.action) for field in change.fields)
+    return "\n".join([_head(change), *fields, *(f"    {line}" for line in lines.remarks(change))])
+
+
+def _field(field: FieldChange, action: Action) -> list[str]:
+    name = visible(field.path)
+    if field.ignored:
+        return [f"    {lines.field_line(field, action)}"]
+    before, after = lines.sides(field)
+    taken = [f"-   {name}: {before}"] if action is not Action.CREATE and field.before is not None else []
+    return [*taken, *([f"+   {name}: {after}"] if field.after is not None else [])]
 
 
 def _end(plan: Plan) -> str:
     notes = [lines.cost(plan)] if plan.changes else []
     scope = lines.scope_line(plan)
     if scope is not None:
-        notes.append(_inline(scope[:500]))
+        notes.append(_inline(scope))
     weakest = lines.weakest(plan.changes)
     if weakest is not None:
-        notes.append(f"Weakest endpoint: {_inline(lines.endpoint_text(weakest)[:300])}.")
+        notes.append(f"Weakest endpoint: {_inline(lines.endpoint_text(weakest))}.")
     return "\n" + "  \n".join(notes) + "\n" if notes else ""
 
 
 def _inline(text: str) -> str:
-    """``text`` as inline code, which GitHub does not interpret."""
-    fence = "`" * (_longest_run(text) + 1)
-    space = " " if text[:1] in "` " or text[-1:] in "` " else ""
-    return f"{fence}{space}{visible(text)}{space}{fence}"
-
-
-def _fence(entries: list[str]) -> str:
-    return "`" * max(3, *(_longest_run(entry) + 1 for entry in entries), 3)
+    """``text`` as inline code, which GitHub does not interpret; the beginning of it where it is long."""
+    shown = visible(text)
+    if len(shown) > _MOST_INLINE:
+        shown = f"{shown[: _MOST_INLINE - 3]}..."
+    shown = re.sub("`{9,}", "`" * 8 + "...", shown)
+    fence = "`" * (_longest_run(shown) + 1)
+    space = " " if shown[:1] in "` " or shown[-1:] in "` " else ""
+    return f"{fence}{space}{shown}{space}{fence}"
 
 
 def _longest_run(text: str) -> int:

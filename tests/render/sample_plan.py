@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.model import (
@@ -105,6 +106,16 @@ PLAN = Plan(
     targets=("site:acme/*",),
     excludes=("device:acme/hq/gate",),
 )
+
+MANY = replace(
+    PLAN,
+    changes=tuple(
+        replace(change, address=Address(change.kind, (*change.address.path[:-1], f"{change.address.id}-{n}")))
+        for change in CHANGES
+        for n in range(8)
+    ),
+)
+"""Eight of each change."""
 
 EMPTY = Plan("embedded", "partner", NOW, NOW + timedelta(hours=1), _digest("0"))
 

@@ -79,7 +79,7 @@ def test_html_has_the_same_tags_whatever_the_values_are(value: str) -> None:
 
 @given(st.text(alphabet="`~a\n@<|", min_size=1, max_size=30))
 def test_markdown_keeps_values_inside_its_fences(value: str) -> None:
-    page = markdown.to_markdown(hostile_plan(value))
+    page = markdown.fitted(hostile_plan(value))
     outside, fence = [], ""
     for line in page.splitlines():
         if fence:
@@ -99,7 +99,7 @@ def test_the_sample_name_does_nothing_anywhere() -> None:
     assert "\u202e" not in shown
     assert "\n- delete site:acme/hq" not in shown
     assert "<script>" not in html.to_html(PLAN)
-    assert HOSTILE not in markdown.to_markdown(PLAN)
+    assert HOSTILE not in markdown.fitted(PLAN)
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 
 from reconciler.render import html, json, markdown, report, text
-from tests.render.sample_plan import EMPTY, PLAN, REPORT
+from tests.render.sample_plan import EMPTY, MANY, PLAN, REPORT
 
 GOLDEN = Path(__file__).parent / "golden"
+LIMITS = (9_000, 7_000, 5_000, 3_500, 2_600)
+"""Characters: everything but details of updates, no details at all, fewer and fewer headlines, numbers."""
 
 OUTPUTS = {
     "plan.txt": lambda: text.to_text(PLAN),
     "plan-colour.txt": lambda: text.to_text(PLAN, text.ansi),
     "plan-empty.txt": lambda: text.to_text(EMPTY),
     "plan.json": lambda: json.to_json(PLAN),
-    "plan.md": lambda: markdown.to_markdown(PLAN),
-    "plan-empty.md": lambda: markdown.to_markdown(EMPTY),
+    "plan.md": lambda: markdown.fitted(PLAN),
+    "plan-empty.md": lambda: markdown.fitted(EMPTY),
+    **{f"plan-{limit}.md": lambda limit=limit: markdown.fitted(MANY, limit) for limit in LIMITS},
     "plan.html": lambda: html.to_html(PLAN),
     "report.txt": lambda: report.to_text(REPORT),
     "report.json": lambda: report.to_json(REPORT),
