@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from reconciler import chekt
 from reconciler.errors import ConfigError, SecretError
 from reconciler.kinds.surfaces import Surfaces, surfaces
-from reconciler.ledger import EnvironmentLock, Ledger
+from reconciler.ledger import FileStore, Ledger, Lock, Store
 from reconciler.manifests import Project, secrets
 from reconciler.manifests.settings import RateSettings
 from reconciler.model import Address, Resource, SecretRef, Surface
@@ -47,7 +47,8 @@ NOTICEABLE = 1.0
 class Runtime:
     """What a run takes from outside: environment variables, redactor, clock.
 
-    ``debug`` receives a line a request, ``notice`` what a waiting person should know.
+    ``debug`` receives a line a request, ``notice`` what a waiting person should know. ``stores``: the
+    ledgers in use, by directory and environment, so that a ledger and its locks know of each other.
     """
 
     env: Mapping[str, str]
@@ -55,6 +56,7 @@ class Runtime:
     clock: Callable[[], datetime]
     debug: Callable[[str], None] | None = None
     notice: Callable[[str], None] | None = None
+    stores: dict[tuple[Path, str], Store] = field(default_factory=dict)
 
     def waiting(self, why: str, seconds: float) -> None:
         """Tell that a request is tried again, where the wait is long enough to wonder."""
@@ -104,24 +106,19 @@ class Account:
             place = resource.positions.get(name, resource.source)
             raise SecretError(exc.message, hint=exc.hint, source=place, address=resource.address) from exc
 
-    def lock(self, command: str) -> EnvironmentLock:
+    def lock(self, command: str) -> Lock:
         """The right to change the account, to be entered for the time of ``command``."""
-        return EnvironmentLock(
-            ledger_path(self.project).parent,
-            self.project.environment.name,
-            command=command,
-            now=self.runtime.clock(),
-        )
+        store = store_of(self.project, self.runtime)
+        return store.lock(self.project.environment.name, command=command, now=self.runtime.clock())
 
 
-def ledger_path(project: Project) -> Path:
-    """The ledger's file."""
-    return project.directory / project.settings.ledger
-
-
-def open_ledger(project: Project) -> Ledger:
-    """The ledger of the project's environment, without an account to go with it."""
-    return Ledger.open(ledger_path(project), project.environment.name)
+def store_of(project: Project, runtime: Runtime) -> Store:
+    """Where the ledger of the project's environment is kept; the same one for all of a run."""
+    name = project.environment.name
+    key = (project.directory, name)
+    if key not in runtime.stores:
+        runtime.stores[key] = FileStore(project.directory / project.settings.ledger, name)
+    return runtime.stores[key]
 
 
 @contextmanager
@@ -156,7 +153,7 @@ def open_account(project: Project, runtime: Runtime, surface: Surface | None = N
             )
         )
         stack.callback(closing.set)  # before the client closes: wake whoever waits to try again
-        ledger = stack.enter_context(open_ledger(project))
+        ledger = stack.enter_context(store_of(project, runtime).open(runtime.notice))
         ledger.bind(SIMULATOR if environment.is_sandbox else connection.base_url)
         yield Account(project, served, client, ledger, runtime)
 

@@ -328,11 +328,11 @@ def history(
     output_format: str,
 ) -> None:
     """Explain every command to TARGET, and every time one was held back, oldest first."""
-    from reconciler.account import open_ledger
+    from reconciler.account import store_of
     from reconciler.enforcer import history as rows
 
     site = _site(target)
-    with open_ledger(reading.load()) as book:
+    with store_of(reading.load(), console.runtime()).open() as book:
         found = [row for row in book.commands(site) if partition is None or row.partition == partition][
             -last:
         ]
@@ -355,12 +355,13 @@ Examples:
 @click.pass_obj
 def resume(console: Console, reading: options.Reading, target: str, partition: int | None) -> None:
     """Command TARGET again, after the enforcer has stopped for it because people kept undoing it."""
-    from reconciler.account import open_ledger
+    from reconciler.account import store_of
     from reconciler.enforcer.history import resumed
     from reconciler.enforcer.session import enforcement_lock
 
     site, project, runtime = _site(target), reading.load(), console.runtime()
-    with enforcement_lock(project, runtime, "enforce resume"), open_ledger(project) as book:
+    lock = enforcement_lock(project, runtime, "enforce resume")
+    with lock, store_of(project, runtime).open() as book:
         changed = resumed(book.watched(), str(site), partition)
         for (address, number), memory in changed.items():
             book.watch(address, number, memory)

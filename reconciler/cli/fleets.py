@@ -47,14 +47,15 @@ def fleet_of(project: Project, globs: tuple[str, ...]) -> Fleet:
     return timetable.fleet_of(project, scope_of(globs, project))
 
 
-def overrides_of(project: Project, fleet: Fleet) -> Overrides:
+def overrides_of(console: Console, project: Project, fleet: Fleet) -> Overrides:
     """What the ledger holds; a project without a ledger has none, and asking makes none."""
     from reconciler import timetable
-    from reconciler.account import ledger_path, open_ledger
+    from reconciler.account import store_of
 
-    if not ledger_path(project).exists():
+    store = store_of(project, console.runtime())
+    if not store.exists():
         return {}
-    with open_ledger(project) as book:
+    with store.open() as book:
         return timetable.overrides_of(book.overrides(), fleet)
 
 

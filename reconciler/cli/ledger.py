@@ -24,10 +24,10 @@ Examples:
 @click.pass_obj
 def show(console: Console, reading: options.Reading, output_format: str) -> None:
     """List the owned resources, the last runs, and writes whose outcome is unknown."""
-    from reconciler.account import open_ledger
+    from reconciler.account import store_of
 
     project = reading.load()
-    with open_ledger(project) as book:
+    with store_of(project, console.runtime()).open() as book:
         owned, runs, unsettled = book.owned(), book.runs(10), book.unsettled()
     if output_format == "json":
         document = {

@@ -56,9 +56,10 @@ def set_(
     reason: str,
 ) -> None:
     """Put TARGET, such as site:acme/hq, into a state until a time; it replaces the one in force for it."""
-    from reconciler.account import open_ledger
+    from reconciler.account import store_of
 
-    now = console.runtime().clock()
+    runtime = console.runtime()
+    now = runtime.clock()
     end = moment("--until", until, now).replace(microsecond=0)
     if end <= now:
         raise ConfigError(f"--until {until} has passed", hint="give a time that is still to come")
@@ -66,7 +67,7 @@ def set_(
         raise ConfigError("--reason is empty", hint="say why, for those who find the override later")
     project = reading.load()
     site = _armed_site(project, target, partition)
-    with open_ledger(project) as book:
+    with store_of(project, runtime).open() as book:
         made = book.set_override(site, partition, state, until=end, reason=reason, made_by=_user(), now=now)
     zones = _zones(project)
     console.out(_line(made, zones))
@@ -84,13 +85,15 @@ Examples:
 @click.pass_obj
 def list_(console: Console, reading: options.Reading, output_format: str) -> None:
     """List the overrides in force, oldest first."""
-    from reconciler.account import ledger_path, open_ledger
+    from reconciler.account import store_of
 
-    now = console.runtime().clock()
+    runtime = console.runtime()
+    now = runtime.clock()
     project = reading.load()
+    store = store_of(project, runtime)
     found: list[Override] = []
-    if ledger_path(project).exists():
-        with open_ledger(project) as book:
+    if store.exists():
+        with store.open() as book:
             found = book.overrides(now)
     if output_format == "json":
         document = {
@@ -115,15 +118,17 @@ Examples:
 @click.pass_obj
 def clear(console: Console, reading: options.Reading, target: str, partition: int | None) -> None:
     """End the override of TARGET now; the schedule decides again."""
-    from reconciler.account import ledger_path, open_ledger
+    from reconciler.account import store_of
 
-    now = console.runtime().clock()
+    runtime = console.runtime()
+    now = runtime.clock()
     project = reading.load()
+    store = store_of(project, runtime)
     # A site that left the manifests, or its schedule, can still have an override to be rid of.
     site = _address(target)
     cleared = False
-    if ledger_path(project).exists():
-        with open_ledger(project) as book:
+    if store.exists():
+        with store.open() as book:
             held = any(one.target == site and one.partition == partition for one in book.overrides(now))
             cleared = book.clear_override(site, partition, now) and held
     if not cleared:

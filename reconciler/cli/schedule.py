@@ -50,7 +50,7 @@ def show(
     instant = moment("--at", at, console.runtime().clock())
     project = reading.load()
     fleet = fleets.fleet_of(project, targets)
-    standings = _standings(fleet, instant, fleets.overrides_of(project, fleet))
+    standings = _standings(fleet, instant, fleets.overrides_of(console, project, fleet))
     if output_format == "json":
         document = timeline.standings_json(standings, instant, tzdata_version())
         console.document({**document, "warnings": list(project.warnings)})
@@ -99,7 +99,7 @@ def transitions(
     first, last = _span(console, start, end)
     project = reading.load()
     fleet = fleets.fleet_of(project, targets)
-    overrides = fleets.overrides_of(project, fleet) if with_overrides else {}
+    overrides = fleets.overrides_of(console, project, fleet) if with_overrides else {}
     warnings = [*project.warnings, *fleets.vanished(fleet, first, last)]
     changes = fleet.transitions(first, last, overrides)
     if output_format == "json":

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from reconciler.account import Account, Runtime, ledger_path, open_account
+from reconciler.account import Account, Runtime, open_account, store_of
 from reconciler.arming.project import Target, TargetKey, targets
 from reconciler.enforcer.journal import LedgerJournal
 from reconciler.enforcer.pace import Pace
@@ -15,7 +15,7 @@ from reconciler.enforcer.sites import Sites
 from reconciler.enforcer.surface import DealerSurface
 from reconciler.enforcer.watch import Watch
 from reconciler.errors import UnsupportedError
-from reconciler.ledger import EnvironmentLock
+from reconciler.ledger import Lock
 from reconciler.manifests import Project
 from reconciler.model import Address
 from reconciler.planning.scope import Scope
@@ -48,10 +48,10 @@ def check_model(project: Project) -> None:
         )
 
 
-def enforcement_lock(project: Project, runtime: Runtime, command: str) -> EnvironmentLock:
+def enforcement_lock(project: Project, runtime: Runtime, command: str) -> Lock:
     """The right to arm and disarm in the environment; apply has a lock of its own and may run meanwhile."""
     name = f"enforce:{project.environment.name}"
-    return EnvironmentLock(ledger_path(project).parent, name, command=command, now=runtime.clock())
+    return store_of(project, runtime).lock(name, command=command, now=runtime.clock())
 
 
 @contextmanager

@@ -4,5 +4,16 @@ from reconciler.ledger.alerts import AlertRecord
 from reconciler.ledger.arming import CommandRecord, Override
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder
+from reconciler.ledger.store import FileStore, Lock, Store
 
-__all__ = ["AlertRecord", "CommandRecord", "EnvironmentLock", "Holder", "Ledger", "Override"]
+__all__ = [
+    "AlertRecord",
+    "CommandRecord",
+    "EnvironmentLock",
+    "FileStore",
+    "Holder",
+    "Ledger",
+    "Lock",
+    "Override",
+    "Store",
+]

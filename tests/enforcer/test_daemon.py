@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.account import Runtime, open_account, open_ledger
+from reconciler.account import Runtime, open_account, store_of
 from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint
 from reconciler.errors import LedgerError
 from reconciler.ledger import CommandRecord
@@ -54,7 +54,7 @@ class Service:
         daemon(manifests, self.runtime, Scope(), self.clock, self.files, self.notes.append)
 
     def records(self) -> list[CommandRecord]:
-        with open_ledger(self.project) as ledger:
+        with store_of(self.project, self.runtime).open() as ledger:
             return ledger.commands()
 
     def write(self, text: str) -> Callable[[], None]:
@@ -111,11 +111,11 @@ def test_broken_manifests_are_told_and_the_last_good_ones_stay_in_force(service:
     service.run(timedelta(hours=7))
     assert [row.issued_at for row in service.records()] == [EVENING]
     assert service.noted("The manifests are broken") == 1
-    with open_ledger(service.project) as ledger:
+    with store_of(service.project, service.runtime).open() as ledger:
         assert [alert.code for alert in ledger.open_alerts()] == ["manifests_broken"]
     service.write(text)()
     service.run(timedelta(hours=1))
-    with open_ledger(service.project) as ledger:
+    with store_of(service.project, service.runtime).open() as ledger:
         assert ledger.open_alerts() == []
 
 
@@ -132,7 +132,7 @@ def test_an_override_set_while_it_sleeps_is_obeyed_within_seconds(service: Servi
     at = NOON + timedelta(hours=2)
 
     def override() -> None:
-        with open_ledger(service.project) as ledger:
+        with store_of(service.project, service.runtime).open() as ledger:
             until = at + timedelta(hours=1)
             ledger.set_override(SITE, None, "armed_away", until=until, reason="r", made_by="kim", now=at)
 
@@ -159,7 +159,7 @@ def test_monitoring_sees_that_it_lives_and_what_it_does(service: Service) -> Non
 
 
 def test_a_ledger_that_cannot_be_read_ends_it(service: Service) -> None:
-    with open_ledger(service.project) as ledger:
+    with store_of(service.project, service.runtime).open() as ledger:
         ledger.watch(str(SITE), None, "nonsense")
     with pytest.raises(LedgerError, match="cannot be read"):
         service.run(timedelta(hours=1))

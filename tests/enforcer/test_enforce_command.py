@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.account import Runtime, open_ledger
+from reconciler.account import Runtime, store_of
 from reconciler.cli.console import Console
 from reconciler.cli.main import run
 from reconciler.enforcer.memory import Memory, to_json
@@ -144,7 +144,8 @@ def test_a_dry_run_needs_no_lock(home: Home) -> None:
 
 def test_a_stop_is_lifted_by_a_person(home: Home) -> None:
     stopped = Memory(first_seen=NOON, stopped="undone twice")
-    with open_ledger(load(home.directory, env={})) as ledger:
+    runtime = Runtime({}, Redactor(), lambda: EVENING)
+    with store_of(load(home.directory, env={}), runtime).open() as ledger:
         ledger.watch(SITE, None, to_json(stopped))
     code, said = home.once(EVENING)
     assert (code, "stopped" in said) == (1, True)

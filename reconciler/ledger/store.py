@@ -1,0 +1,65 @@
+"""Where the ledger of an environment is kept. Everything above asks a store and knows no more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from reconciler.ledger.ledger import Ledger
+from reconciler.ledger.lock import EnvironmentLock, Holder
+
+
+class Lock(Protocol):
+    """The right to change an account, or to arm in it, from ``__enter__`` to ``__exit__``.
+
+    ``took_over`` names, once entered, the holder that ended without releasing it; None after a clean end.
+    Entering raises LockedError, naming the holder, where another living run has it.
+    """
+
+    @property
+    def took_over(self) -> Holder | None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Store(Protocol):
+    """The ledger of one environment, wherever it is kept, and its locks."""
+
+    def exists(self) -> bool:
+        """False where nothing has been remembered yet; asking makes nothing."""
+        ...
+
+    def open(self, warn: Callable[[str], None] | None = None) -> Ledger:
+        """The ledger. Raises LedgerError where it cannot be read.
+
+        ``warn``: takes the reason instead, where a plan can do without what it cannot reach.
+        """
+        ...
+
+    def lock(self, name: str, *, command: str, now: datetime) -> Lock:
+        """The lock ``name`` of this ledger, to be entered for the time of ``command``."""
+        ...
+
+
+class FileStore:
+    """A ledger in an SQLite file of this machine, its locks beside it."""
+
+    def __init__(self, path: Path, environment: str) -> None:
+        self._path = path
+        self._environment = environment
+
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def open(self, warn: Callable[[str], None] | None = None) -> Ledger:  # noqa: ARG002  # always in reach
+        return Ledger.open(self._path, self._environment)
+
+    def lock(self, name: str, *, command: str, now: datetime) -> EnvironmentLock:
+        return EnvironmentLock(self._path.parent, name, command=command, now=now)
