@@ -1,79 +1,186 @@
-"""A plan as one self-contained HTML page: no script, no request to anywhere."""
+"""A plan as one self-contained HTML page: no request to anywhere, and whole without its script."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from html import escape
+from typing import NamedTuple
 
-from reconciler.escape import visible
-from reconciler.model import Action, Change, Plan
-from reconciler.render import lines
+from reconciler.model import Action, Address, Change, Plan
+from reconciler.planning.scope import chain
+from reconciler.render import html_change, lines
+from reconciler.render.html_change import link, text
+from reconciler.render.html_script import HASH, SCRIPT
+from reconciler.render.html_style import STYLE
 
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-table { border-collapse: collapse; } th, td { padding: .3rem .9rem; border: 1px solid #8886; }
-td { text-align: right; font-variant-numeric: tabular-nums; }
-details { border-left: .3rem solid #888; margin: .5rem 0; padding: .2rem .8rem; }
-summary { cursor: pointer; font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
-pre { margin: .3rem 0 .3rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-.create { border-color: #2a9d4a; } .update { border-color: #c90; } .replace { border-color: #a4c; }
-.delete { border-color: #d33; } .adopt { border-color: #29c; } .manual { border-color: #56d; }
-"""
+POLICY = (
+    f"default-src 'none'; style-src 'unsafe-inline'; script-src '{HASH}'; base-uri 'none'; form-action 'none'"
+)
+"""What the page allows itself: its own style and its own script."""
+
+WEIGHT: tuple[Action, ...] = (
+    Action.DELETE,
+    Action.REPLACE,
+    Action.MANUAL,
+    Action.UPDATE,
+    Action.CREATE,
+    Action.ADOPT,
+)
+"""The order in which a reviewer should look."""
+
+GRAVE = frozenset({Action.DELETE, Action.REPLACE})
+
+OPEN = 300
+"""Up to so many changes all groups are open; above, only those that take something away."""
+
+_MOST_NAMED = 100
+"""Addresses in the list of what goes away; the groups below have them all."""
 
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+class _Group(NamedTuple):
+    """The changes of one site, heaviest first; ``site`` is None for those of the account."""
+
+    site: Address | None
+    changes: tuple[Change, ...]
+
+    @property
+    def grave(self) -> bool:
+        return any(change.action in GRAVE for change in self.changes)
 
 
 def to_html(plan: Plan) -> str:
-    """``plan`` as a page. Every value is escaped; the page allows itself nothing but its own style."""
-    title = f"Plan for {escape(visible(plan.environment))}"
+    """``plan`` as a page. Every value is escaped; the page allows itself nothing but its style and script."""
+    title = f"Plan for {text(plan.environment)}"
     body = [
-        f"<h1>{title} ({plan.surface} surface)</h1>",
-        _scope(plan),
-        _table(plan) if plan.changes else "",
-        f"<p>{escape(lines.summary(plan))}</p>",
-        f"<p>{escape(lines.cost(plan))}</p>" if plan.changes else "",
-        _weakest(plan),
-        *(_change(change) for change in plan.changes),
-        _listed("Warnings", list(plan.warnings)),
-        _listed("Unmanaged, left alone", [str(address) for address in plan.unmanaged]),
+        f'<header class="page"><h1>{title}</h1>{_about(plan)}</header>',
+        _warnings(plan.warnings),
+        _facts(plan) if plan.changes else "",
+        _bar(plan) if plan.changes else "",
+        "<main>",
+        "" if plan.changes else f'<p class="nothing">{escape(lines.NO_CHANGES)}</p>',
+        _going(plan),
+        *(_section(group, opened=group.grave or len(plan.changes) <= OPEN) for group in _groups(plan)),
+        _unmanaged(plan.unmanaged),
+        "</main>",
+        f"<script>{SCRIPT}</script>",
     ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body{_size(plan)}>\n"
         + "\n".join(part for part in body if part)
         + "\n</body>\n</html>\n"
     )
 
 
-def _scope(plan: Plan) -> str:
-    line = lines.scope_line(plan)
-    return f"<p>{escape(line)}</p>" if line is not None else ""
+def _size(plan: Plan) -> str:
+    """A large page leaves out of the layout what is not in sight."""
+    return "" if len(plan.changes) <= OPEN else ' class="large"'
 
 
-def _weakest(plan: Plan) -> str:
-    use = lines.weakest(plan.changes)
-    return f"<p>Weakest endpoint: <code>{escape(lines.endpoint_text(use))}</code></p>" if use else ""
+def _about(plan: Plan) -> str:
+    scope = lines.scope_line(plan)
+    limited = f'<p class="limited">{escape(scope)}</p>' if scope is not None else ""
+    made, expires = _time(plan.created_at), _time(plan.expires_at)
+    return f"<p>{plan.surface} surface · made {made} · expires {expires}</p>{limited}"
 
 
-def _table(plan: Plan) -> str:
-    head = "".join(f'<th scope="col">{action.value}</th>' for action in Action)
-    row = "".join(f"<td>{plan.count(action)}</td>" for action in Action)
-    return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{row}</tr></tbody></table>"
+def _time(moment: datetime) -> str:
+    utc = moment.astimezone(UTC)
+    return f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{utc:%Y-%m-%d %H:%M} UTC</time>'
 
 
-def _change(change: Change) -> str:
-    below = escape("\n".join(lines.details(change)))
-    body = f"<pre>{below}</pre>" if below else ""
-    head = escape(lines.headline(change).strip())
-    return f'<details class="{change.action.value}" open><summary>{head}</summary>{body}</details>'
-
-
-def _listed(title: str, entries: list[str]) -> str:
-    if not entries:
+def _warnings(warnings: Sequence[str]) -> str:
+    rows = "".join(f"<li>{text(warning)}</li>" for warning in warnings)
+    if not rows:
         return ""
-    rows = "".join(f"<li>{escape(visible(entry))}</li>" for entry in entries)
-    return f"<h2>{title}</h2><ul>{rows}</ul>"
+    return (
+        f'<section class="warnings" aria-labelledby="warnings"><h2 id="warnings">Warnings '
+        f"({len(warnings)})</h2><ul>{rows}</ul></section>"
+    )
+
+
+def _facts(plan: Plan) -> str:
+    requests = plan.requests
+    facts = [
+        ("Requests", f"{requests.read} to read, {requests.write} to write"),
+        ("Time", f"{lines.duration(requests.seconds)} at the rate budget"),
+    ]
+    weakest = lines.weakest(plan.changes)
+    if weakest is not None:
+        facts.append(("Weakest endpoint", lines.endpoint_text(weakest)))
+    rows = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
+    return f'<dl class="facts" aria-label="What it takes">{rows}</dl>'
+
+
+def _bar(plan: Plan) -> str:
+    """The counts, which stay in sight; with the script they choose, and there is a filter."""
+    chips = "".join(_chip(action, plan.count(action)) for action in WEIGHT if plan.count(action))
+    return (
+        '<form class="bar" role="search" aria-label="Choose changes">'
+        f'<fieldset><legend class="unseen">Actions</legend>{chips}</fieldset>'
+        '<label class="query"><span class="unseen">Filter changes by address, place, field or value</span>'
+        '<input type="search" id="query" placeholder="Filter" autocomplete="off" spellcheck="false"></label>'
+        f'<output id="shown" for="query" aria-live="polite">{len(plan.changes)} changes</output></form>'
+    )
+
+
+def _chip(action: Action, count: int) -> str:
+    return (
+        f'<label class="chip {action.value}"><input type="checkbox" value="{action.value}" checked>'
+        f"<b>{count}</b> {lines.VERBS[action]}</label>"
+    )
+
+
+def _going(plan: Plan) -> str:
+    """What an apply takes away, by name, before anything else."""
+    going = [change for action in WEIGHT for change in plan.changes if change.action is action in GRAVE]
+    if not going:
+        return ""
+    rows = "".join(
+        f'<li><b class="verb {change.action.value}">{change.action.value}</b> {link(change.address)}</li>'
+        for change in going[:_MOST_NAMED]
+    )
+    rest = len(going) - _MOST_NAMED
+    more = f"<li>and {rest} more, in their groups below</li>" if rest > 0 else ""
+    return (
+        '<section class="going" aria-labelledby="going"><h2 id="going">Deleted or replaced '
+        f"({len(going)})</h2><ul>{rows}{more}</ul></section>"
+    )
+
+
+def _groups(plan: Plan) -> list[_Group]:
+    """The changes by site, in plan order, but what takes something away first; the account's own lead."""
+    found: dict[Address | None, list[Change]] = {}
+    for change in plan.changes:
+        site = next((step for step in chain(change.address) if step.kind == "site"), None)
+        found.setdefault(site, []).append(change)
+    groups = [
+        _Group(site, tuple(sorted(changes, key=lambda change: WEIGHT.index(change.action))))
+        for site, changes in found.items()
+    ]
+    return sorted(groups, key=lambda group: (not group.grave, group.site is not None))
+
+
+def _section(group: _Group, *, opened: bool) -> str:
+    counts = ((action, sum(change.action is action for change in group.changes)) for action in WEIGHT)
+    told = " · ".join(f"{count} {lines.VERBS[action]}" for action, count in counts if count)
+    name = "The account" if group.site is None else text(str(group.site))
+    changes = "".join(html_change.to_html(change) for change in group.changes)
+    grave = " grave" if group.grave else ""
+    return (
+        f'<details class="group{grave}"{" open" if opened else ""}><summary><h2>{name}</h2>'
+        f"<span>{told}</span></summary>{changes}</details>"
+    )
+
+
+def _unmanaged(addresses: Sequence[Address]) -> str:
+    if not addresses:
+        return ""
+    rows = "".join(f"<li>{text(str(address))}</li>" for address in addresses)
+    return (
+        '<section class="unmanaged" aria-labelledby="unmanaged"><h2 id="unmanaged">Unmanaged, left alone '
+        f"({len(addresses)})</h2><ul>{rows}</ul></section>"
+    )

@@ -60,12 +60,16 @@ def details(change: Change) -> list[str]:
 
 def remarks(change: Change) -> list[str]:
     """What stands below the fields: an endpoint that is less than documented, steps for a person."""
-    lines = []
-    weakest = change.endpoints[0] if change.endpoints else None
-    if weakest is not None and GRADES.index(weakest.grade) > _QUIET:
-        lines.append(f"through {endpoint_text(weakest)}")
+    weak = weak_endpoint(change)
+    lines = [] if weak is None else [f"through {endpoint_text(weak)}"]
     lines.extend(f"{number}. {visible(step)}" for number, step in enumerate(change.steps, start=1))
     return lines
+
+
+def weak_endpoint(change: Change) -> EndpointUse | None:
+    """The weakest endpoint of a change where it is less than documented."""
+    weakest = change.endpoints[0] if change.endpoints else None
+    return weakest if weakest is not None and GRADES.index(weakest.grade) > _QUIET else None
 
 
 def endpoint_text(use: EndpointUse) -> str:
