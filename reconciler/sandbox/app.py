@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -15,14 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reconciler.model import JsonObject
-from reconciler.sandbox.auth import authenticate, check_scope, check_trace_id
+from reconciler.sandbox.auth import authenticate, bearer, check_scope, check_trace_id
 from reconciler.sandbox.call import Call
 from reconciler.sandbox.credentials import COMPANY_NAME, DEALER_ID, EXTERNAL_DEALER_ID
 from reconciler.sandbox.errors import CODES, Dropped, Refusal, body_of
 from reconciler.sandbox.faults import Fault, Faults
 from reconciler.sandbox.idempotency import key_of, latest_answer, store_answer, stored_answer
 from reconciler.sandbox.limits import Limiter, rate_of
-from reconciler.sandbox.messages import Request, Response, reply
+from reconciler.sandbox.messages import Request, Response, page, reply
 from reconciler.sandbox.routes import all_routes
 from reconciler.sandbox.routing import Route, Router
 from reconciler.sandbox.seed import seed_dealer, set_up
@@ -242,6 +243,8 @@ class Sandbox:
         if call.fault is not None and call.fault.when == "before":
             self._strike(call.fault, call.request)
         check_trace_id(call)
+        if call.struck_by("revoke"):
+            self.tokens.revoke(bearer(call))
         if route.access not in ("open", "media"):
             call.caller = authenticate(call, self.tokens, route.access)
             if self._switches.rate_limits and route.access != "event":
@@ -251,6 +254,9 @@ class Sandbox:
             check_scope(call.caller, route.scope)
         try:
             replayed = latest_answer(call) if call.struck_by("replay") else None
+            if call.struck_by("twice"):
+                with suppress(Refusal):  # the client never hears of the first time
+                    self._effect(route, call)
             response = replayed or self._effect(route, call)
         except Refusal:
             if call.fault is not None and call.fault.when == "after":
@@ -288,9 +294,8 @@ class Sandbox:
     def _strike(self, fault: Fault, request: Request) -> None:
         """Act out a fault that replaces the answer. Raises Refusal or Dropped."""
         if fault.action == "status":
-            retry = fault.status in (429, 503)
             headers: tuple[tuple[str, str], ...] = ()
-            if retry:
+            if fault.status in (429, 503) and fault.seconds:
                 headers = (("Retry-After", str(max(1, round(fault.seconds)))),)
             if fault.status == 429:
                 reset = str(int(self.clock.base().timestamp() + max(1, fault.seconds)))
@@ -302,6 +307,8 @@ class Sandbox:
                 )
             code = CODES.get(fault.status, "error")
             raise Refusal(fault.status, "the sandbox fails on purpose", code=code, headers=headers)
+        if fault.action == "page":
+            raise Refusal(fault.status, "the sandbox fails on purpose", as_page=True)
         if fault.action in ("drop", "timeout"):
             timed_out = fault.action == "timeout"
             raise Dropped(timed_out=timed_out, seconds=fault.seconds if timed_out else 0.0)
@@ -312,10 +319,10 @@ class Sandbox:
             self._strike(fault, request)
         if fault.action == "slow":
             response.delay = fault.seconds
-        if fault.action == "truncate":
-            declared = len(response.body)
-            half = response.body[: declared // 2]
-            return Response(response.status, half, list(response.headers), declared=declared)
+        if fault.action in ("truncate", "cut"):
+            whole = len(response.body)
+            declared = whole if fault.action == "truncate" else None
+            return Response(response.status, response.body[: whole // 2], list(response.headers), declared)
         return response
 
     def _refuse(self, refusal: Refusal, path: str, number: int, call: Call | None = None) -> Response:
@@ -326,7 +333,8 @@ class Sandbox:
         body = body_of(refusal, shape, f"req_{number}")
         if path.startswith("/oauth/"):
             body = {"error": refusal.code, "error_description": refusal.message, "message": refusal.message}
-        response = reply(body, refusal.status).with_headers(refusal.headers)
+        answer = page(refusal.message, refusal.status) if refusal.as_page else reply(body, refusal.status)
+        response = answer.with_headers(refusal.headers)
         named = {name for name, _ in refusal.headers}
         spent = call.rate_headers if call is not None else []
         return response.with_headers([header for header in spent if header[0] not in named])

@@ -31,15 +31,20 @@ def authenticate(call: Call, tokens: Tokens, access: Access) -> Caller:
     """The caller, if the route is theirs. Raises Refusal 401 or 403."""
     if access == "event" and call.request.headers.get("x-api-key") == EVENT_KEY:
         return Caller("partner", "event key")
-    scheme, _, credential = call.request.headers.get("authorization", "").partition(" ")
-    credential = credential.strip()
-    if scheme.lower() != "bearer" or not credential:
+    credential = bearer(call)
+    if not credential:
         raise Refusal(401, "send Authorization: Bearer and a key or token")
     if access in ("partner", "event") or (access == "any" and credential.count(".") == 2):
         return _partner(call, tokens, credential)
     if access == "app" or (access == "site_reader" and credential.startswith(APP_KEY_PREFIX)):
         return _app(call, credential)
     return _dealer(call, credential)
+
+
+def bearer(call: Call) -> str:
+    """The token or key that the request carries, empty where it carries none."""
+    scheme, _, credential = call.request.headers.get("authorization", "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else ""
 
 
 def check_scope(caller: Caller, scope: str | None) -> None:

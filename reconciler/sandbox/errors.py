@@ -34,7 +34,10 @@ _CONCEPTS: Mapping[int, str] = {
 
 
 class Refusal(Exception):  # noqa: N818 - an answer of the simulated server, not a fault of ours
-    """An error response: HTTP status, sentence, code, the field to blame, further headers."""
+    """An error response: HTTP status, sentence, code, the field to blame, further headers.
+
+    ``as_page``: sent as an HTML page, which is not CHeKT's doing but that of something in between.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of the simulated server, not
         field: str | None = None,
         detail: JsonValue = None,
         headers: tuple[tuple[str, str], ...] = (),
+        as_page: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -53,6 +57,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of the simulated server, not
         self.field = field
         self.detail = detail
         self.headers = headers
+        self.as_page = as_page
 
 
 class Dropped(ConnectionError):  # noqa: N818 - what a client sees, not a fault of ours

@@ -10,7 +10,21 @@ from typing import Literal
 
 from reconciler.model import JsonObject, JsonValue
 
-Action = Literal["status", "drop", "timeout", "slow", "bulk_item", "shuffle", "stale", "truncate", "replay"]
+Action = Literal[
+    "status",
+    "page",
+    "drop",
+    "timeout",
+    "slow",
+    "bulk_item",
+    "shuffle",
+    "stale",
+    "truncate",
+    "cut",
+    "replay",
+    "twice",
+    "revoke",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +34,16 @@ class Fault:
     ``method`` and ``path`` are regular expressions that must match in full; ``nth`` is the first
     matching request it strikes (from 1) and ``count`` how many in a row, 0 for all.
 
-    ``action``: ``status`` answers with ``status`` (429 and 503 with ``Retry-After`` of ``seconds``);
-    ``drop`` closes the connection; ``timeout`` stays silent for ``seconds``, then closes; ``slow``
-    answers after ``seconds``; ``bulk_item`` fails entry ``index`` (from 0) of a bulk call; ``shuffle``
-    reverses the order of bulk results; ``stale`` lists what was there ``seconds`` ago; ``truncate``
-    sends half of the body; ``replay`` answers with the last answer to the same method and path.
+    ``action``: ``status`` answers with ``status`` (429 and 503 with ``Retry-After`` of ``seconds``, 0
+    for none); ``page`` does so with HTML, as a proxy in between would; ``drop`` closes the connection;
+    ``timeout`` stays silent for ``seconds``, then closes; ``slow`` answers after ``seconds``;
+    ``bulk_item`` fails entry ``index`` (from 0) of a bulk call; ``shuffle`` reverses the order of bulk
+    results; ``stale`` lists what was there ``seconds`` ago; ``truncate`` sends half of the body and
+    closes, ``cut`` sends half of it as if it were all; ``replay`` answers with the last answer to the
+    same method and path; ``twice`` carries the request out twice and sends the second answer, as where a
+    proxy repeats it; ``revoke`` ends the life of the caller's token.
 
-    ``when``: for status, drop and timeout, ``before`` the request takes effect or ``after``. A write
+    ``when``: for status, page, drop and timeout, ``before`` the request takes effect or ``after``. A write
     struck after its effect keeps its idempotency record unless ``forget`` is set.
     """
 

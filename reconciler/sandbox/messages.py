@@ -127,3 +127,9 @@ def reply(value: JsonValue, status: int = 200) -> Response:
     """``value`` as a JSON answer."""
     body = json.dumps(value, separators=(",", ":")).encode()
     return Response(status, body, [("Content-Type", JSON_TYPE)])
+
+
+def page(text: str, status: int) -> Response:
+    """``text`` as an HTML page."""
+    body = f"<!doctype html><html><body><h1>{text}</h1></body></html>".encode()
+    return Response(status, body, [("Content-Type", "text/html; charset=utf-8")])

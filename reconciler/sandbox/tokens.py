@@ -6,12 +6,15 @@ import json
 import uuid
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from reconciler.model import JsonObject, JsonValue
 from reconciler.sandbox.credentials import CLIENT_ID, KeyPair, generate_key
 from reconciler.sandbox.errors import Refusal
 from reconciler.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 _SIGNING_KID = "sandbox-signing-key"
 _LONGEST_ASSERTION = 300
@@ -24,6 +27,17 @@ def _process_key() -> KeyPair:
     return generate_key(_SIGNING_KID)
 
 
+@cache
+def _private_key(pem: str) -> RSAPrivateKey:
+    """The key in ``pem``, which we made ourselves: checking it again would take a tenth of a second."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
+    return cast(
+        "RSAPrivateKey",
+        load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True),
+    )
+
+
 class Tokens:
     """Issues and checks tokens. The signing key is made once and kept in the database."""
 
@@ -31,11 +45,17 @@ class Tokens:
         self._store = store
         self._pair: KeyPair | None = None
         self._checked: dict[str, Mapping[str, Any]] = {}
+        self._revoked: set[str] = set()
 
     def clear(self) -> None:
         """Forget the cached key and tokens; they are read again from the database."""
         self._pair = None
         self._checked.clear()
+        self._revoked.clear()
+
+    def revoke(self, token: str) -> None:
+        """Refuse ``token`` from now on, as long as this sandbox is open."""
+        self._revoked.add(token)
 
     def pair(self) -> KeyPair:
         """The signing key pair."""
@@ -62,10 +82,16 @@ class Tokens:
         """An access token with ``claims``."""
         import jwt  # noqa: PLC0415
 
-        return jwt.encode(dict(claims), self.pair().private_pem, "RS256", headers={"kid": _SIGNING_KID})
+        key = _private_key(self.pair().private_pem)
+        return jwt.encode(dict(claims), key, "RS256", headers={"kid": _SIGNING_KID})
 
     def check(self, token: str, now: float) -> Mapping[str, Any]:
-        """The claims of an access token of ours. Raises Refusal 401 when forged or expired at ``now``."""
+        """The claims of an access token of ours.
+
+        Raises Refusal 401 when it is forged, revoked, or expired at ``now``.
+        """
+        if token in self._revoked:
+            raise Refusal(401, "the access token was revoked", code="token_revoked")
         claims = self._checked.get(token)
         if claims is None:
             import jwt  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -171,6 +172,56 @@ def test_a_truncated_answer_is_a_protocol_error(sandbox: Sandbox, partner: httpx
     sandbox.add_fault(Fault("truncate"))
     with pytest.raises(httpx.RemoteProtocolError):
         partner.get("/sites")
+
+
+def test_a_cut_answer_looks_whole_and_is_no_json(sandbox: Sandbox, partner: httpx.Client) -> None:
+    sandbox.add_fault(Fault("cut", "POST"))
+    answer = partner.post("/sites", json=SITE)
+    assert answer.status_code == 201
+    with pytest.raises(json.JSONDecodeError):
+        answer.json()
+    assert len(partner.get("/sites").json()) == 1
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize(("when", "written"), [("before", 0), ("after", 1)])
+def test_something_in_between_answers_with_a_page(
+    sandbox: Sandbox, partner: httpx.Client, status: int, when: Any, written: int
+) -> None:
+    sandbox.add_fault(Fault("page", "POST", status=status, when=when))
+    answer = partner.post("/sites", json=SITE)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert "retry-after" not in answer.headers
+    assert len(partner.get("/sites").json()) == written
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_can_be_left_out(sandbox: Sandbox, partner: httpx.Client, status: int) -> None:
+    sandbox.add_fault(Fault("status", status=status, seconds=0))
+    answer = partner.get("/sites")
+    assert (answer.status_code, "retry-after" in answer.headers) == (status, False)
+
+
+@pytest.mark.parametrize(("keys", "statuses"), [("honoured", (201, 200)), ("ignored", (409, 404))])
+def test_a_proxy_may_send_a_request_twice(
+    sandbox: Sandbox, partner: httpx.Client, switch: Switch, keys: str, statuses: tuple[int, int]
+) -> None:
+    switch(idempotency=keys == "honoured")
+    sandbox.add_fault(Fault("twice", "POST|DELETE", count=2))
+    created = keyed(partner, SITE)
+    deleted = partner.delete("/sites/1", headers={"Idempotency-Key": "k2"})
+    assert (created.status_code, deleted.status_code) == statuses
+    assert partner.get("/sites").json() == []
+
+
+def test_a_revoked_token_is_refused_and_a_new_one_is_not(
+    sandbox: Sandbox, partner: httpx.Client, dealer: httpx.Client
+) -> None:
+    sandbox.add_fault(Fault("revoke", "POST"))
+    assert partner.post("/sites", json=SITE).status_code == 401
+    refused = partner.get("/sites")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "token_revoked")
+    assert dealer.get("/sites").json() == []
 
 
 def test_an_entry_of_a_bulk_call_fails_and_results_come_in_another_order(
