@@ -89,6 +89,20 @@ FieldValue: TypeAlias = "JsonValue | SecretRef"
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Which object of the account a resource is, where neither its name nor the ledger says so yet.
+
+    ``adopt``: CHeKT's id of an object to take over; it says nothing once the ledger owns the resource.
+    ``moved_from``: names the resource had before. ``named``: its external id is written in the manifest;
+    otherwise an object it already is keeps the external id it has.
+    """
+
+    adopt: str | None = None
+    moved_from: tuple[Address, ...] = ()
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """What the manifests want of one resource.
 
@@ -106,6 +120,7 @@ class Resource:
     parent: Address | None = None
     remote_id: str | None = None
     lifecycle: Lifecycle = Lifecycle()
+    identity: Identity = Identity()
     declares: frozenset[str] = frozenset()
     references: tuple[Address, ...] = ()
     positions: Mapping[str, Source] = field(default_factory=dict)

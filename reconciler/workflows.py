@@ -22,8 +22,8 @@ from reconciler.model import (
     SecretRef,
     Snapshot,
 )
-from reconciler.planning.ownership import moved, readdressed
 from reconciler.planning.plan import plan
+from reconciler.planning.renames import Moves, keeping_external_ids, moved, readdressed, taking_over
 from reconciler.planning.safety import Policy
 from reconciler.planning.scope import EVERYTHING, Scope
 
@@ -73,8 +73,8 @@ def make_plan(
     """
     recorded: Mapping[Address, Owned] = account.ledger.owned()
     moves = moved(account.project.resources, recorded)
-    owned = readdressed(recorded, moves)
-    desired = _desired(account, options)
+    owned = readdressed(recorded, moves.today)
+    desired = _identified(_desired(account, options), owned)
     prefix = account.project.settings.ownership.external_id_prefix
     if locked:
         snapshot, recovery = fetch_and_recover(
@@ -101,14 +101,36 @@ def make_plan(
             owned_prefix=prefix,
             on_event=on_event,
         )
-    renamed = [
-        f"{before} is called {now} now; what is owned below it follows"
-        for before, now in moves.items()
-        if REGISTRY[before.kind].adopted
-    ]
+    desired = _as_found(desired, snapshot)
     policy = _policy(account, options.allow_deletes)
-    made = _plan(account, options, desired, snapshot, owned, policy, renamed)
+    made = _plan(account, options, desired, snapshot, owned, policy, _renamings(moves, desired))
     return Planned(made, desired, snapshot, owned, options.scope)
+
+
+def _identified(desired: Sequence[Resource], owned: Mapping[Address, Owned]) -> Sequence[Resource]:
+    """``desired`` with what the ledger says of the objects they are."""
+    known = {address: row.external_id for address, row in owned.items()}
+    return keeping_external_ids(taking_over(desired, owned), known)
+
+
+def _as_found(desired: Sequence[Resource], snapshot: Snapshot) -> Sequence[Resource]:
+    """``desired``, where what is taken over by CHeKT's id keeps the external id it was found with."""
+    taken = (each.address for each in desired if each.identity.adopt == each.remote_id is not None)
+    return keeping_external_ids(
+        desired,
+        {address: live.external_id for address in taken if (live := snapshot.objects.get(address))},
+    )
+
+
+def _renamings(moves: Moves, desired: Sequence[Resource]) -> tuple[str, ...]:
+    """What a plan says of names that changed: an apply writes them to the ledger, and nothing else."""
+    kept = {each.address: each.external_id for each in desired if not each.identity.named}
+    said = [
+        f"{before} is called {now} now; what is owned below it follows"
+        + (f"; its external id stays {kept[now]}" if kept.get(now, now.id) != now.id else "")
+        for before, now in moves.renamed
+    ]
+    return (*said, *moves.warnings)
 
 
 def make_saved_plan(
@@ -178,7 +200,7 @@ def apply_plan(
     clock, ledger = account.runtime.clock, account.ledger
     command = "destroy" if options.destroy else "apply"
     run = ledger.begin_run(command, account.client.trace_id, planned.plan.config_digest, clock())
-    _keep_moves(account)
+    keep_moves(account)
     result = "failed"
     try:
         report = execute(
@@ -210,17 +232,17 @@ def apply_plan(
     return Applied(replace(report, reads=sent.reads, writes=sent.writes), remaining, unverified)
 
 
-def _keep_moves(account: Account) -> None:
+def keep_moves(account: Account) -> None:
     """Write down that what was renamed goes by its name of today."""
     ledger = account.ledger
     recorded = ledger.owned()
     moves = moved(account.project.resources, recorded)
-    today = readdressed(recorded, moves)
-    if moves:
+    today = readdressed(recorded, moves.today)
+    if moves.today:
         with ledger.transaction():
-            for before in moves:
+            for before in moves.today:
                 ledger.forget(before)
-            for now in moves.values():
+            for now in moves.today.values():
                 ledger.record(today[now])
 
 

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from itertools import pairwise
+from keyword import iskeyword
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("apply", "Make the account what the manifests say."),
     "drift": ("plan", "Find what was changed by hand."),
     "destroy": ("apply", "Delete everything this project owns."),
+    "import": ("import_", "Write an existing account as manifests, or take over one object."),
     "attest": ("apply", "Record that a person did what only the portal can do."),
     "schedule": ("schedule", "Show when sites are armed and disarmed, and why."),
     "override": ("override", "Arm or disarm against the schedule, until a stated time."),
@@ -52,7 +54,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, COMMANDS[cmd_name][0] if iskeyword(cmd_name) else cmd_name)
         assert isinstance(command, click.Command)
         return command
 

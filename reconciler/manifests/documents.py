@@ -21,11 +21,12 @@ from reconciler.kinds.values import identifier
 from reconciler.manifests import explain, secrets
 from reconciler.manifests.attachments import Attachments
 from reconciler.manifests.core_yaml import Document
+from reconciler.manifests.identity import Origin, read_origin
 from reconciler.manifests.nodes import Series, Table
 from reconciler.manifests.spelling import nearest, suggestion
 from reconciler.model import FieldValue, Lifecycle, SecretRef
 
-COMMON = ("kind", "id", "external_id", "lifecycle")
+COMMON = ("kind", "id", "external_id", "adopt", "moved_from", "lifecycle")
 """Keys that a document of any kind may write beside its fields."""
 
 CHILDREN: Mapping[str, tuple[Kind, ...]] = {
@@ -41,7 +42,7 @@ class Draft:
     """A resource whose parent and references are still names.
 
     ``parent``: the draft it stands inline under; ``parent_name``: the parent as a document names it,
-    None where it names none.
+    None where it names none. ``origin``: what it was before it had this name.
     """
 
     kind: Kind
@@ -54,6 +55,7 @@ class Draft:
     declares: frozenset[str]
     parent: Draft | None
     parent_name: str | None
+    origin: Origin
     path: tuple[str, ...] | None = None
 
 
@@ -137,6 +139,7 @@ class Reader:
             frozenset([child.name for child, _ in children]),
             parent,
             parent_name,
+            read_origin(kind, table, self.problems),
         )
         self._identify(draft)
         if name is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.errors import ConfigError, ManifestError, Problem
 from reconciler.kinds import REGISTRY
-from reconciler.manifests import checks, files
+from reconciler.manifests import checks, files, identity
 from reconciler.manifests.attachments import Attachments
 from reconciler.manifests.core_yaml import read as read_yaml
 from reconciler.manifests.documents import Draft, Reader, unmanaged_names
@@ -114,6 +114,7 @@ def _load(
     problems += reader.attachments.problems
     problems += links.problems
     problems += checks.together(links.drafts, project.settings.arming_model)
+    problems += identity.check(links.drafts)
     problems += schedules.problems
     if problems:
         raise ManifestError.of(checks.in_order(problems))
@@ -184,6 +185,7 @@ def _resources(links: Links) -> tuple[Resource, ...]:
             parent=_parent(draft),
             remote_id=draft.remote_id,
             lifecycle=draft.lifecycle,
+            identity=identity.identity(draft),
             declares=draft.declares,
             references=links.refer(draft) if draft.kind.references else (),
             positions=Positions(draft.table, unmanaged_names(draft.kind.name)),
@@ -220,6 +222,7 @@ def _digest(resources: Iterable[Resource], settings: Settings, environment: Envi
             resource.remote_id,
             [lifecycle.protect, sorted(lifecycle.ignore)],
             sorted(resource.declares),
+            [resource.identity.adopt, resource.identity.moved_from, resource.identity.named],
         ]
         digest.update(encode(row).encode())
     return digest.hexdigest()

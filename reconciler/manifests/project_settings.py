@@ -16,6 +16,7 @@ from reconciler.manifests import explain, files
 from reconciler.manifests.checks import in_order
 from reconciler.manifests.core_yaml import read as read_yaml
 from reconciler.manifests.documents import CHILDREN, document_names
+from reconciler.manifests.identity import IDENTIFYING
 from reconciler.manifests.nodes import Node, Page, Series, Table
 from reconciler.manifests.settings import (
     EMBEDDED,
@@ -128,7 +129,7 @@ def _check_defaults(table: Table) -> Iterable[Problem]:
             yield Problem(f"defaults.{kind_name}: no such kind", defaults.key_source(kind_name), hint)
             continue
         collections = {child.collection for child in CHILDREN[kind_name]}
-        allowed = document_names(kind_name) - {"kind", "id", "external_id"} - collections
+        allowed = document_names(kind_name) - IDENTIFYING - collections
         for name in fields if isinstance(fields, Table) else ():
             if name not in allowed:
                 message = f"defaults.{kind_name}.{name}: not a field that can have a default"

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from reconciler.kinds import REGISTRY, Kind
 from reconciler.kinds.kind import LifecycleSpec
 from reconciler.manifests.documents import CHILDREN
+from reconciler.manifests.identity import identity_schema
 from reconciler.manifests.settings import EnvironmentSpec, Settings
 from reconciler.model import JsonObject
 
@@ -98,6 +99,7 @@ def _document(kind: Kind, definitions: dict[str, Any], *, inline: bool) -> dict[
             "maxLength": 200,
             "description": "Its external id in CHeKT; the id when left out.",
         }
+    properties |= identity_schema(kind)
     for child in CHILDREN[kind.name]:
         properties[child.collection] = {
             "type": "array",

@@ -79,6 +79,8 @@ class Declared:
             return
         self._check_fields(kind, binding, resource)
         live = self._around.snapshot.objects.get(resource.address)
+        if live is not None:
+            self._adopts_another(resource, live)
         if live is None:
             self._absent(kind, binding, resource)
         elif _read_only(binding):
@@ -144,7 +146,15 @@ class Declared:
 
     def _absent(self, kind: Kind, binding: Binding, resource: Resource) -> None:
         surface = self._around.surfaces.surface
-        if kind.adopted:
+        if resource.identity.adopt is not None and resource.identity.adopt == resource.remote_id:
+            self._problem(
+                self.impossible,
+                resource,
+                f"{resource.address}: there is no {kind.name} {resource.remote_id} to adopt, "
+                "or it is owned under another name",
+                "Correct adopt, or remove it to have the resource created.",
+            )
+        elif kind.adopted:
             self._problem(
                 self.impossible,
                 resource,
@@ -346,6 +356,14 @@ class Declared:
             self.warnings.append(
                 f"{resource.address}: the {self._around.surfaces.surface} surface does not show {listed}, "
                 "so it is not compared"
+            )
+
+    def _adopts_another(self, resource: Resource, live: LiveObject) -> None:
+        """An ``adopt`` that an owned resource no longer heeds."""
+        asked = resource.identity.adopt
+        if asked not in (None, live.remote_id):
+            self.warnings.append(
+                f"{resource.address}: adopt names {asked}, but {live.remote_id} is owned; remove adopt"
             )
 
     def _row(self, resource: Resource, live: LiveObject) -> Owned | None:

@@ -2,48 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
-from reconciler.kinds import REGISTRY
 from reconciler.kinds.kind import Kind
 from reconciler.model import Address, LiveObject, Owned, Resource
-from reconciler.planning.scope import chain
-
-
-def moved(desired: Iterable[Resource], owned: Mapping[Address, Owned]) -> dict[Address, Address]:
-    """Owned addresses that go by another name in the manifests, and that name.
-
-    What is adopted by the id the user writes (a dealer) is the same object under whatever name, and
-    what is owned below it follows. Without this a renamed dealer would look like a removed one beside
-    a new one, and everything below it would be deleted under its old address.
-    """
-    names = {
-        (each.address.kind, each.remote_id): each.address
-        for each in desired
-        if REGISTRY[each.address.kind].adopted and each.remote_id is not None
-    }
-    renamed = {
-        address: now
-        for address, row in owned.items()
-        if (now := names.get((address.kind, row.remote_id or ""))) not in (None, address)
-    }
-    found: dict[Address, Address] = {}
-    for address in owned if renamed else ():
-        step = next((step for step in chain(address) if step in renamed), None)
-        if step is not None:
-            found[address] = Address(address.kind, (*renamed[step].path, *address.path[len(step.path) :]))
-    return found
-
-
-def readdressed(owned: Mapping[Address, Owned], moves: Mapping[Address, Address]) -> Mapping[Address, Owned]:
-    """``owned`` under the names of today. A row that has its name of today already stays as it is."""
-    if not moves:
-        return owned
-    rows = {address: row for address, row in owned.items() if address not in moves}
-    for before, now in moves.items():
-        rows.setdefault(now, replace(owned[before], address=now))
-    return dict(sorted(rows.items()))
 
 
 def recorded(address: Address, live: LiveObject, owned: Mapping[Address, Owned]) -> bool:
