@@ -16,9 +16,12 @@ def recorded(address: Address, live: LiveObject, owned: Mapping[Address, Owned])
 
 def owns(address: Address, live: LiveObject, owned: Mapping[Address, Owned], prefix: str | None) -> bool:
     """True when the object is provably ours: by the ledger, or by the prefix of its external id."""
-    if recorded(address, live, owned):
-        return True
-    return bool(prefix) and live.external_id is not None and live.external_id.startswith(str(prefix))
+    return recorded(address, live, owned) or prefixed(live, prefix)
+
+
+def prefixed(live: LiveObject, prefix: str | None) -> bool:
+    """True when the external id begins with the prefix that marks what is ours; no prefix marks nothing."""
+    return bool(prefix and live.external_id and live.external_id.startswith(prefix))
 
 
 def replacement_reasons(

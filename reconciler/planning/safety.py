@@ -15,7 +15,7 @@ from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Action, Address, Change, Collection, Grade, Owned, Resource, Snapshot
 from reconciler.planning.order import referenced_kinds
-from reconciler.planning.ownership import owns
+from reconciler.planning.ownership import owns, prefixed
 from reconciler.planning.reads import child_kinds
 from reconciler.planning.scope import Scope, chain, collection_of, parent_of
 
@@ -130,12 +130,11 @@ def _owned_objects(around: Circumstances) -> Counter[str]:
         for address in around.owned
         if address in snapshot.objects or collection_of(address) not in snapshot.collections
     )
-    if prefix:
-        count.update(
-            address.kind
-            for address, live in snapshot.objects.items()
-            if address not in around.owned and owns(address, live, around.owned, prefix)
-        )
+    count.update(
+        address.kind
+        for address, live in snapshot.objects.items()
+        if address not in around.owned and prefixed(live, prefix)
+    )
     return count
 
 
@@ -173,11 +172,7 @@ def is_protected(address: Address, around: Circumstances) -> bool:
 
 def _inhabited(changes: Sequence[Change], around: Circumstances) -> Iterator[Problem]:
     """Parents that would go although something under them is not ours, not seen, or not in scope."""
-    going = [
-        change
-        for change in changes
-        if change.action in (Action.DELETE, Action.REPLACE) and child_kinds(change.kind, around.surfaces)
-    ]
+    going = [change for change in changes if change.action in (Action.DELETE, Action.REPLACE)]
     if not going:
         return
     children: dict[Address, list[Address]] = defaultdict(list)
@@ -234,16 +229,15 @@ def _referred_to(changes: Sequence[Change], around: Circumstances) -> Iterator[P
     by_address = {change.address: change for change in changes}
     for address, live in sorted(around.snapshot.objects.items()):
         for reference in REGISTRY[address.kind].references:
-            target = going.get(str(live.fields.get(reference.path))) if reference.by_remote_id else None
-            if target is None or _moves_away(by_address.get(address), reference.path):
-                continue
-            verb = "replaced" if target.action is Action.REPLACE else "deleted"
-            yield Problem(
-                f"{target.address} would be {verb}, but {address} still refers to it",
-                source=target.source,
-                hint=f"Change {reference.path} of {address} in the same plan, or in the portal.",
-                address=target.address,
-            )
+            target = going.get(str(live.fields.get(reference.path)))
+            if target is not None and not _moves_away(by_address.get(address), reference.path):
+                verb = "replaced" if target.action is Action.REPLACE else "deleted"
+                yield Problem(
+                    f"{target.address} would be {verb}, but {address} still refers to it",
+                    source=target.source,
+                    hint=f"Change {reference.path} of {address} in the same plan, or in the portal.",
+                    address=target.address,
+                )
 
 
 def _moves_away(change: Change | None, path: str) -> bool:
