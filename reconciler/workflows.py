@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.account import Account
-from reconciler.engine import Event, execute, fetch, fetch_and_recover, touched, verify
+from reconciler.engine import Event, Unrecorded, execute, fetch_and_recover, touched, verify
 from reconciler.errors import PlanError, Problem, ReconcilerError, StalePlanError
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
@@ -43,13 +43,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made from. ``scope``: what was read for it."""
+    """A plan with what it was made from. ``scope``: what was read for it.
+
+    ``blocked``: why nothing may be sent for an address before an earlier write's outcome is known.
+    """
 
     plan: Plan
     desired: Sequence[Resource]
     snapshot: Snapshot
     owned: Mapping[Address, Owned]
     scope: Scope
+    blocked: Mapping[Address, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,42 +73,36 @@ def make_plan(
 ) -> Planned:
     """Read the account and compare it with the manifests. Changes nothing in the account.
 
-    ``locked``: this run holds the environment's lock, so writes of a broken-off run are settled first.
+    ``locked``: this run holds the environment's lock, so what it finds of the writes of a broken-off run
+    is recorded; without it, it counts for this plan only.
     """
     recorded: Mapping[Address, Owned] = account.ledger.owned()
     moves = moved(account.project.resources, recorded)
     owned = readdressed(recorded, moves.today)
     desired = _identified(_desired(account, options), owned)
     prefix = account.project.settings.ownership.external_id_prefix
+    snapshot, recovery = fetch_and_recover(
+        account.client,
+        account.ledger if locked else Unrecorded(account.ledger),
+        desired,
+        owned,
+        account.surfaces,
+        options.scope,
+        now=account.runtime.clock(),
+        concurrency=options.parallelism,
+        owned_prefix=prefix,
+        on_event=on_event,
+    )
     if locked:
-        snapshot, recovery = fetch_and_recover(
-            account.client,
-            account.ledger,
-            desired,
-            owned,
-            account.surfaces,
-            options.scope,
-            now=account.runtime.clock(),
-            concurrency=options.parallelism,
-            owned_prefix=prefix,
-            on_event=on_event,
-        )
-        owned = recovery.owned
-    else:
-        snapshot = fetch(
-            account.client,
-            desired,
-            owned,
-            account.surfaces,
-            options.scope,
-            concurrency=options.parallelism,
-            owned_prefix=prefix,
-            on_event=on_event,
-        )
+        for finding in recovery.found:
+            on_event(finding)
+    owned = recovery.owned
     desired = _as_found(desired, snapshot)
     policy = _policy(account, options.allow_deletes)
-    made = _plan(account, options, desired, snapshot, owned, policy, _renamings(moves, desired))
-    return Planned(made, desired, snapshot, owned, options.scope)
+    doubts = [f"{address}: {why}" for address, why in recovery.doubts.items()]
+    warnings = [*_renamings(moves, desired), *doubts]
+    made = _plan(account, options, desired, snapshot, owned, policy, warnings)
+    return Planned(made, desired, snapshot, owned, options.scope, recovery.blocked)
 
 
 def _identified(desired: Sequence[Resource], owned: Mapping[Address, Owned]) -> Sequence[Resource]:
@@ -209,6 +207,7 @@ def apply_plan(
             planned.snapshot,
             run=run,
             owned=planned.owned,
+            blocked=planned.blocked,
             surfaces=account.surfaces,
             writer=account.client,
             reader=account.client,
@@ -266,6 +265,7 @@ def _remaining(
         account.surfaces,
         planned.snapshot,
         concurrency=options.parallelism,
+        doubtful=frozenset(intent.address for intent in account.ledger.unsettled()),
         on_event=on_event,
     )
     everything = Policy(100.0, 10**9, 100.0, None, account.project.environment.accept)
@@ -291,10 +291,10 @@ def _applied(planned: Planned, done: set[Address], present: set[Address]) -> Sco
 def attest(account: Account, address: Address, *, on_event: Callable[[Event], None]) -> Change:
     """Record that a person made the manual change at ``address``, and return that change.
 
-    Raises PlanError when no manual change is pending there.
+    The environment's lock must be held. Raises PlanError when no manual change is pending there.
     """
     options = Options(Scope((str(address),)))
-    planned = make_plan(account, options, on_event=on_event)
+    planned = make_plan(account, options, on_event=on_event, locked=True)
     change = next((c for c in planned.plan.changes if c.address == address), None)
     if change is None or change.action is not Action.MANUAL:
         what = "nothing is pending there" if change is None else f"its change is a {change.action}"

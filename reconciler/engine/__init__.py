@@ -10,7 +10,7 @@ from reconciler.engine.events import (
 )
 from reconciler.engine.execute import execute
 from reconciler.engine.fetch import fetch
-from reconciler.engine.journal import Journal
+from reconciler.engine.journal import Journal, Unrecorded
 from reconciler.engine.recover import Recovery, fetch_and_recover, recover
 from reconciler.engine.verify import touched, verify
 
@@ -22,6 +22,7 @@ __all__ = [
     "Recovery",
     "StepFinished",
     "StepStarted",
+    "Unrecorded",
     "ValueReplaced",
     "execute",
     "fetch",

@@ -11,7 +11,7 @@ surface only shows the kind, by external id: the user decides which object a res
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import quote
@@ -41,9 +41,14 @@ class Addressing:
     """Gives addresses to the live objects of one reading, a whole collection at a time."""
 
     def __init__(
-        self, desired: Sequence[Resource], owned: Mapping[Address, Owned], surfaces: Surfaces
+        self,
+        desired: Sequence[Resource],
+        owned: Mapping[Address, Owned],
+        surfaces: Surfaces,
+        doubtful: Container[Address] = (),
     ) -> None:
         self._surfaces = surfaces
+        self._doubtful = doubtful
         self._recorded = {address: row.remote_id for address, row in owned.items()}
         self._known: dict[Collection, _Known] = defaultdict(_Known)
         for row in owned.values():
@@ -64,7 +69,7 @@ class Addressing:
         """``objects``, all those of ``collection``, by address.
 
         ``parents``: the remote ids by which the collection was reached. Raises PlanError, naming the
-        remote ids, where two of them claim one address.
+        remote ids, where two of them claim one address that is not doubtful.
         """
         known = self._known.get(collection) or _Known()
         if known.by_row and self._elsewhere(collection, parents):
@@ -77,6 +82,8 @@ class Addressing:
                 unclaimed.append(live)
             else:
                 claims[address].append(live)
+        for address in [each for each, lives in claims.items() if len(lives) > 1 and each in self._doubtful]:
+            unclaimed += claims.pop(address)
         _refuse_duplicates(claims)
         found = {address: lives[0] for address, lives in claims.items()}
         matched = self._by_identifying_fields(collection.kind, known, unclaimed, found)

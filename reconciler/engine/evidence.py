@@ -101,10 +101,11 @@ def same(kind: Kind, name: str, one: JsonValue, other: JsonValue) -> bool:
     """True when two values of a field mean the same: normalised, and as a set where order is nothing."""
     if one == other:
         return True
-    return _form(kind, name, one) == _form(kind, name, other)
+    return form(kind, name, one) == form(kind, name, other)
 
 
-def _form(kind: Kind, name: str, value: JsonValue) -> str:
+def form(kind: Kind, name: str, value: JsonValue) -> str:
+    """``value`` of a field as text that is equal for values that mean the same."""
     return canonical(_unordered(kind, name, kind.normalise(name, value)))
 
 

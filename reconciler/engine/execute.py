@@ -49,6 +49,7 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
     *,
     run: int,
     owned: Mapping[Address, Owned],
+    blocked: Mapping[Address, str],
     surfaces: Surfaces,
     writer: Writer,
     reader: Reader,
@@ -62,8 +63,8 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
 ) -> Report:
     """Make the changes of ``plan``; one outcome a change.
 
-    ``snapshot`` and ``owned``: what the plan was made from, by ``fetch_and_recover``. ``run``: the
-    journal's id of this run. ``stop``, once set, lets the writes in flight finish and begins no other.
+    ``snapshot``, ``owned`` and ``blocked``: what the plan was made from, by ``fetch_and_recover``. ``run``:
+    the journal's id of this run. ``stop``, once set, lets the writes in flight finish and begins no other.
     Call it for an empty plan too: the ledger's rows and protection follow the manifests. Raises
     LedgerError when the journal cannot be kept (nothing is sent from then on), and nothing for a
     write that fails: the report says so.
@@ -83,6 +84,7 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
         stop=stop,
         patience=patience,
         before=_ids_by_collection(snapshot),
+        blocked=blocked,
     )
     execution = _Execution(plan, steps(plan, desired, surfaces), sender, stop, on_event)
     return execution.run(parallelism)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Self, TypeVar
 
@@ -23,7 +23,7 @@ def ignore(_: Event) -> None:
     """Tells nobody."""
 
 
-def fetch(
+def fetch(  # noqa: PLR0913  # what is read, what is known, and how, each by name
     reader: Reader,
     desired: Sequence[Resource],
     owned: Mapping[Address, Owned],
@@ -32,15 +32,17 @@ def fetch(
     *,
     concurrency: int = 8,
     owned_prefix: str | None = None,
+    doubtful: Container[Address] = (),
     on_event: Callable[[Event], None] = ignore,
 ) -> Snapshot:
     """What the account holds of ``scope``: the least that proves what a plan will say.
 
     One list a collection, parents before children; ``concurrency`` requests at a time.
-    ``owned_prefix``: external ids that begin with it are ours. Raises RemoteError for any failed
-    read and PlanError for objects that claim one address; there is never a part of a snapshot.
+    ``owned_prefix``: external ids that begin with it are ours. ``doubtful``: addresses that several
+    objects may claim; none of these gets it. Raises RemoteError for any failed read and PlanError for
+    objects that claim one address; there is never a part of a snapshot.
     """
-    with Reading(reader, desired, owned, surfaces, concurrency, on_event) as reading:
+    with Reading(reader, desired, owned, surfaces, concurrency, on_event, doubtful=doubtful) as reading:
         reading.dealers(reads.dealers(desired, owned, surfaces, scope))
         found = dict(reading.objects)
         found |= reading.collections(reads.first_collections(desired, owned, surfaces, scope))
@@ -55,6 +57,7 @@ class Reading:
     """One reading of the account, in a bounded pool of threads.
 
     ``known``: objects read before, for the ids of parents and the names of reference targets.
+    ``doubtful``: addresses that several objects may claim; none of them gets it then.
     """
 
     def __init__(
@@ -66,10 +69,11 @@ class Reading:
         concurrency: int,
         on_event: Callable[[Event], None] = ignore,
         known: Mapping[Address, LiveObject] | None = None,
+        doubtful: Container[Address] = (),
     ) -> None:
         self._reader = reader
         self._surfaces = surfaces
-        self._addressing = Addressing(desired, owned, surfaces)
+        self._addressing = Addressing(desired, owned, surfaces, doubtful)
         self._remote_ids = remote_ids(desired, owned, known or {})
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="read")
         self._progress = on_event

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -11,22 +12,20 @@ from reconciler.intents import Intent, IntentDraft, IntentStatus
 from reconciler.model import Address, Owned
 
 
-class Journal(Protocol):
-    """Durable memory, used from any thread. Every method raises LedgerError when it cannot be kept."""
+class Findings(Protocol):
+    """What a look at the account is kept in, used from any thread.
 
-    def intend_all(self, run: int, drafts: Sequence[IntentDraft], now: datetime) -> list[Intent]:
-        """Journal writes before they are sent; on disk when this returns.
+    Every method raises LedgerError when it cannot be kept.
+    """
 
-        A repeat of an open intent is that intent, with its number and key.
-        """
-        ...
-
-    def settle(self, intent: Intent, status: IntentStatus, remote_id: str | None, now: datetime) -> None:
-        """Record how an open intent ended."""
+    def settle(
+        self, intent: Intent, status: IntentStatus, remote_id: str | None, now: datetime, *, seen: str = ""
+    ) -> None:
+        """Record how an intent ended, or with ``unknown`` that nothing is proven; ``seen`` says why."""
         ...
 
     def unsettled(self) -> list[Intent]:
-        """The open intents, oldest first."""
+        """The open and the unknown intents, oldest first."""
         ...
 
     def record(self, owned: Owned) -> None:
@@ -44,3 +43,41 @@ class Journal(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """What is written inside is kept together or not at all."""
         ...
+
+
+class Journal(Findings, Protocol):
+    """Durable memory of what is about to be sent, besides."""
+
+    def intend_all(self, run: int, drafts: Sequence[IntentDraft], now: datetime) -> list[Intent]:
+        """Journal writes before they are sent; on disk when this returns.
+
+        A repeat of an unsettled intent is that intent, with its number and key.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """Findings that count for one plan only: a run without the environment's lock writes nothing."""
+
+    kept: Findings
+
+    def settle(
+        self, intent: Intent, status: IntentStatus, remote_id: str | None, now: datetime, *, seen: str = ""
+    ) -> None:
+        """Left to a run that holds the lock."""
+
+    def unsettled(self) -> list[Intent]:
+        return self.kept.unsettled()
+
+    def record(self, owned: Owned) -> None:
+        """Left to a run that holds the lock."""
+
+    def forget(self, address: Address) -> None:
+        """Left to a run that holds the lock."""
+
+    def secret_digest(self, value: str) -> str:
+        return self.kept.secret_digest(value)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return nullcontext()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.engine.evidence import form
 from reconciler.engine.fetch import ids_of, remote_ids
 from reconciler.engine.references import Names, rewritten
 from reconciler.errors import PlanError
-from reconciler.intents import IntentDraft
+from reconciler.intents import IntentDraft, Moved
+from reconciler.kinds import REGISTRY
 from reconciler.kinds.kind import Reference
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
@@ -131,8 +133,30 @@ class Payloads:
             ]
         )
         return IntentDraft(
-            write.address, write.operation, write.part, content, write.remote_id, write.external_id
+            write.address,
+            write.operation,
+            write.part,
+            content,
+            write.remote_id,
+            write.external_id,
+            self._moves(write),
         )
+
+    def _moves(self, write: Write) -> dict[str, Moved]:
+        """By what a later look can tell whether an update arrived: its fields that can be seen."""
+        live = self._live.get(write.address)
+        if write.operation != "update" or live is None:
+            return {}
+        kind = REGISTRY[write.address.kind]
+
+        def keyed(name: str, value: JsonValue) -> str:
+            return self._secret_digest(form(kind, name, value))
+
+        return {
+            name: Moved(keyed(name, live.fields[name]), keyed(name, self.wanted(write, name)))
+            for name in write.payload
+            if name in live.fields and name not in kind.secret
+        }
 
     def _external_id(self, address: Address, live: LiveObject | None) -> str:
         resource = self._resources.get(address)

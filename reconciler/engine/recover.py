@@ -1,29 +1,36 @@
 """What became of the writes that an earlier run left without an outcome.
 
-Done after the account was read and before anything is planned or sent, under the environment's lock (a
-living run has open intents too)::
+Judged after the account was read and before anything is planned or sent::
 
-    create   the object is there      ours: owned, settled as done
-             it is not, and wanted    stays open; the repeat uses its key, so it cannot happen twice
-             it is not, nor wanted    settled as failed: it will never be sent again
-    update   nothing left to change   settled as done
-             something                stays open; the repeat uses its key
-             undeclared or gone       settled as unknown: it will never be sent again
-    delete   the object is gone       no longer owned, settled as done
-             it is there              stays open
-    any      not read in this run     stays open; nothing is sent for it in this run either
+    create   one object has our external id    happened: owned from now on
+             none has it                       did not: the repeat uses its key, so it cannot happen twice
+             none, and it is not declared      did not, and it will never be sent again
+             several have it                   unknown
+    update   nothing is left to change         happened
+             every field seen is as sent       happened
+             every field seen is as before     did not: the repeat uses its key
+             anything between                  unknown
+             undeclared, or the object gone    it will never be sent again
+    delete   the object is gone                happened: no longer owned
+             it is there                       did not: the repeat uses its key
+    any      cannot be seen on this surface    unknown
+             out of this run's scope           stays as it is; nothing is sent for it in this run either
+
+Where objects have no external id, they are told by the fields that identify them (``Binding.match_by``).
+What is unknown blocks its own address until a later look or a person (``ledger resolve``) settles it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.engine.events import Event, IntentRecovered
+from reconciler.engine.evidence import form
 from reconciler.engine.fetch import fetch, ignore
-from reconciler.engine.journal import Journal
+from reconciler.engine.journal import Findings
 from reconciler.intents import Intent, IntentStatus
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
@@ -36,17 +43,20 @@ from reconciler.planning.scope import Scope, collection_of
 class Recovery:
     """``owned``: what is owned now, to plan with. ``found``: what was settled, for the report.
 
-    ``open``: the intents that are still without an outcome.
+    ``open``: the intents that are still without an outcome. ``doubts``: why nothing may be sent for the
+    address of an unknown one. ``blocked``: the same, with the objects that may be what it made.
     """
 
     owned: Mapping[Address, Owned]
     found: tuple[IntentRecovered, ...] = ()
     open: tuple[Intent, ...] = ()
+    doubts: Mapping[Address, str] = field(default_factory=dict)
+    blocked: Mapping[Address, str] = field(default_factory=dict)
 
 
 def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
     reader: Reader,
-    journal: Journal,
+    journal: Findings,
     desired: Sequence[Resource],
     owned: Mapping[Address, Owned],
     surfaces: Surfaces,
@@ -61,8 +71,11 @@ def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
 
     What a broken-off run may have made is looked for even where no manifest names it any more. Where
     that changes what is owned, the account is read once more, since more may have to be known of it.
-    The environment's lock must be held. Raises like ``fetch`` and ``recover``.
+    The environment's lock must be held, or ``journal`` be ``Unrecorded``. Raises like ``fetch`` and
+    ``recover``.
     """
+    unsettled = journal.unsettled()
+    doubtful = frozenset(intent.address for intent in unsettled if intent.operation == "create")
 
     def read(rows: Mapping[Address, Owned]) -> Snapshot:
         return fetch(
@@ -73,66 +86,90 @@ def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
             scope,
             concurrency=concurrency,
             owned_prefix=owned_prefix,
+            doubtful=doubtful,
             on_event=on_event,
         )
 
-    possible = {
-        intent.address: Owned(intent.address, None, intent.external_id) for intent in journal.unsettled()
-    }
+    possible = {intent.address: Owned(intent.address, None, intent.external_id) for intent in unsettled}
     snapshot = read(possible | dict(owned))
-    recovery = recover(journal, snapshot, desired, owned, surfaces, now=now)
-    for finding in recovery.found:
-        on_event(finding)
+    recovery = recover(journal, snapshot, desired, owned, surfaces, scope, now=now)
     if recovery.owned != owned:
         snapshot = read(recovery.owned)
     return snapshot, recovery
 
 
 def recover(
-    journal: Journal,
+    journal: Findings,
     snapshot: Snapshot,
     desired: Sequence[Resource],
     owned: Mapping[Address, Owned],
     surfaces: Surfaces,
+    scope: Scope,
     *,
     now: datetime,
 ) -> Recovery:
-    """Settle every open intent that ``snapshot`` gives proof of, and keep ownership in step.
+    """Settle every unsettled intent that ``snapshot`` gives proof of, and keep ownership in step.
 
     ``snapshot`` must have been read after the environment's lock was taken. Raises LedgerError.
     """
-    looking = _Looking(snapshot, desired, dict(owned), surfaces)
+    looking = _Looking(snapshot, desired, dict(owned), surfaces, scope, journal.secret_digest)
     found: list[IntentRecovered] = []
     left: list[Intent] = []
+    doubts: dict[Address, str] = {}
+    blocked: dict[Address, str] = {}
     for intent in journal.unsettled():
         finding = looking.judge(intent)
         if finding is None:
             left.append(intent)
             continue
         with journal.transaction():
-            journal.settle(intent, finding.status, finding.remote_id, now)
+            journal.settle(intent, finding.status, finding.remote_id, now, seen=finding.seen)
             if finding.row is not None:
                 journal.record(finding.row)
             if finding.forget:
                 journal.forget(intent.address)
+        if finding.status is IntentStatus.UNKNOWN:
+            left.append(intent)
+            doubts[intent.address] = _doubt(intent, finding.seen)
+            blocked |= dict.fromkeys((intent.address, *finding.perhaps), doubts[intent.address])
+            continue
         looking.apply(intent, finding)
         found.append(IntentRecovered(intent.address, intent.operation, finding.message))
-    return Recovery(looking.owned, tuple(found), tuple(left))
+    return Recovery(looking.owned, tuple(found), tuple(left), doubts, blocked)
+
+
+def _doubt(intent: Intent, seen: str) -> str:
+    """The sentence for the person who has to find out."""
+    part = f" of its {intent.part}" if intent.part is not None else ""
+    return (
+        f"whether its {intent.operation}{part} of {intent.intended_at:%Y-%m-%d %H:%M:%S} UTC happened is "
+        f"unknown, since {seen}; nothing is sent for it until `reconciler ledger resolve {intent.address}` "
+        "with --happened or --did-not-happen, or a later look, settles that"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What is so of one intent, and what follows for ownership."""
+    """What is so of one intent, and what follows for ownership.
+
+    ``seen``: of an unknown one, why nothing is proven. ``perhaps``: the objects it may have made.
+    """
 
     status: IntentStatus
-    message: str
+    message: str = ""
     remote_id: str | None = None
     row: Owned | None = None
     forget: bool = False
+    seen: str = ""
+    perhaps: tuple[Address, ...] = ()
+
+
+def _unknown(seen: str, perhaps: tuple[Address, ...] = ()) -> _Finding:
+    return _Finding(IntentStatus.UNKNOWN, seen=seen, perhaps=perhaps)
 
 
 class _Looking:
-    """Looks intents up in one snapshot."""
+    """Looks intents up in one snapshot. ``keyed``: the digest that stands for a value in the journal."""
 
     def __init__(
         self,
@@ -140,19 +177,24 @@ class _Looking:
         desired: Sequence[Resource],
         owned: dict[Address, Owned],
         surfaces: Surfaces,
+        scope: Scope,
+        keyed: Callable[[str], str],
     ) -> None:
         self._snapshot = snapshot
         self._desired = {resource.address: resource for resource in desired}
         self._surfaces = surfaces
+        self._scope = scope
+        self._keyed = keyed
         self.owned = owned
         self._lives: dict[Collection, list[tuple[Address, LiveObject]]] = defaultdict(list)
         for address, live in snapshot.objects.items():
             self._lives[collection_of(address)].append((address, live))
 
     def judge(self, intent: Intent) -> _Finding | None:
-        """What ``intent`` came to; None where nothing is proven, so that it stays open."""
-        if intent.address.kind not in REGISTRY or not self._was_read(intent.address):
-            return None
+        """What ``intent`` came to; None where it did not happen, or is not this run's to judge."""
+        if not self._was_read(intent.address):
+            inside = self._scope.covers(intent.address)
+            return _unknown("it cannot be looked up in this environment") if inside else None
         if intent.operation == "create":
             return self._create(intent)
         if intent.operation == "delete":
@@ -175,18 +217,26 @@ class _Looking:
         return parent is not None and parent not in self._snapshot.objects and self._was_read(parent)
 
     def _create(self, intent: Intent) -> _Finding | None:
+        address = intent.address
         lives = [
-            (address, live)
-            for address, live in self._lives[collection_of(intent.address)]
+            (seen, live)
+            for seen, live in self._lives[collection_of(address)]
             if live.external_id is not None and live.external_id == intent.external_id
         ]
-        if not lives and intent.address not in self._desired:
+        alike = [] if lives else self._alike(address)
+        perhaps = lives or alike
+        # What no manifest names any more is not told apart by its fields: one stranger proves nothing either.
+        if len(perhaps) > 1 or (alike and address not in self._desired):
+            ids = " and ".join(sorted(live.remote_id for _, live in perhaps))
+            return _unknown(f"it may be the object {ids}", tuple(seen for seen, _ in perhaps))
+        lives = perhaps
+        if not lives:
+            if address in self._desired:
+                return None
             return _Finding(IntentStatus.FAILED, "it was never created, and is not declared any more")
-        if len(lives) != 1:
-            return None
         [(seen, live)] = lives
         # A manifest that names the object by now, under whatever address, is the one that owns it.
-        address = seen if seen in self._desired else intent.address
+        address = seen if seen in self._desired else address
         row = self.owned.get(address)
         message = f"it was created by a run that broke off; it is {live.remote_id}"
         if row is not None and row.remote_id == live.remote_id:
@@ -195,6 +245,27 @@ class _Looking:
         protect = resource.lifecycle.protect if resource is not None else False
         owned = Owned(address, live.remote_id, live.external_id, protect=protect)
         return _Finding(IntentStatus.DONE, message, live.remote_id, row=owned)
+
+    def _alike(self, address: Address) -> list[tuple[Address, LiveObject]]:
+        """The objects without an external id that may be ``address``, by the fields that identify it.
+
+        Where no manifest says any more what these were, any stranger may be it.
+        """
+        binding = self._surfaces.binding(address.kind)
+        names = binding.match_by if binding is not None else ()
+        resource = self._desired.get(address)
+        strangers = [
+            (seen, live)
+            for seen, live in self._lives[collection_of(address)]
+            if names and live.external_id is None and (seen == address or seen not in self.owned)
+        ]
+        if resource is None:
+            return strangers
+        return [
+            (seen, live)
+            for seen, live in strangers
+            if all(live.fields.get(name) == resource.fields.get(name) for name in names)
+        ]
 
     def _delete(self, intent: Intent) -> _Finding | None:
         lives = self._lives[collection_of(intent.address)]
@@ -209,16 +280,23 @@ class _Looking:
         resource = self._desired.get(intent.address)
         live = self._snapshot.objects.get(intent.address)
         if resource is None or live is None or live.remote_id != intent.remote_id:
-            return _Finding(IntentStatus.UNKNOWN, "what it was to change is not there any more")
-        if diff(
-            REGISTRY[intent.address.kind],
-            resource,
-            live,
-            row=self.owned.get(intent.address),
-            compared=self._fields(intent),
-        ):
+            return _Finding(IntentStatus.FAILED, "what it was to change is not there any more")
+        kind = REGISTRY[intent.address.kind]
+        done = _Finding(IntentStatus.DONE, "its values are as they should be", live.remote_id)
+        row = self.owned.get(intent.address)
+        if not diff(kind, resource, live, row=row, compared=self._fields(intent)):
+            return done
+        now = {
+            name: (self._keyed(form(kind, name, live.fields[name])), moved)
+            for name, moved in intent.moves.items()
+            if name in live.fields
+        }
+        if all(value == moved.before for value, moved in now.values()):
             return None
-        return _Finding(IntentStatus.DONE, "its values are as they should be", live.remote_id)
+        if all(value == moved.sent for value, moved in now.values()):
+            return done
+        names = ", ".join(sorted(now))
+        return _unknown(f"the account shows neither the values from before nor those sent of {names}")
 
     def _fields(self, intent: Intent) -> frozenset[str] | None:
         """The fields that the endpoint of ``intent`` writes; None for any."""

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -98,7 +98,8 @@ class Sender:
     """Sends steps. Used from many threads: steps of one address never run side by side.
 
     ``owned`` is kept up to date. ``patience``: seconds to wait before each look at the account after
-    an answer was lost; a write is sent at most as often as it has entries.
+    an answer was lost; a write is sent at most as often as it has entries. ``blocked``: why nothing is
+    sent for an address in this run.
     """
 
     run: int
@@ -113,12 +114,16 @@ class Sender:
     stop: threading.Event
     patience: tuple[float, ...]
     before: dict[Collection, frozenset[str]] = field(default_factory=dict)
+    blocked: Mapping[Address, str] = field(default_factory=dict)
 
     def send(self, steps: Sequence[Step]) -> Delivery:
         """Carry out ``steps``, of one kind, operation, part and parent. Raises LedgerError only."""
         endings: dict[int, Ending] = {}
         ready: list[tuple[int, Prepared]] = []
         for position, step in enumerate(steps):
+            if step.address in self.blocked:
+                endings[position] = Ending(OutcomeStatus.UNKNOWN, self.blocked[step.address])
+                continue
             try:
                 ready.append((position, self.payloads.prepare(step)))
             except (PlanError, SecretError) as exc:
@@ -154,7 +159,7 @@ class Sender:
             last = attempt == len(self.patience) - 1
             for (sending, result), verdict in zip(doubtful, verdicts, strict=True):
                 lost = result.error or "the answer named no id"
-                sending.ending = _proven_ending(sending.write, lost, verdict) or _undone_ending(
+                sending.ending = _proven_ending(lost, verdict) or _undone_ending(
                     result, lost, verdict.why, last=last, stopped=self.stop.is_set()
                 )
             waiting = [sending for sending, _ in doubtful if sending.ending is None]
@@ -232,7 +237,8 @@ class Sender:
         write, now = sending.write, self.clock()
         remote_id = ending.live.remote_id if ending.live is not None else write.remote_id
         with self.journal.transaction():
-            self.journal.settle(sending.intent, _JOURNALLED[ending.status], remote_id, now)
+            seen = ending.message if ending.status is OutcomeStatus.UNKNOWN else ""
+            self.journal.settle(sending.intent, _JOURNALLED[ending.status], remote_id, now, seen=seen)
             if ending.status is not OutcomeStatus.DONE:
                 return ending
             if write.operation == "delete":
@@ -313,18 +319,15 @@ def _plain_ending(result: WriteResult, attempt: int) -> Ending | None:
     return Ending(OutcomeStatus.DONE, live=result.live)
 
 
-def _proven_ending(write: Write, lost: str, verdict: Verdict) -> Ending | None:
+def _proven_ending(lost: str, verdict: Verdict) -> Ending | None:
     """The ending that the account's evidence gives; None where it proves that nothing happened."""
     if verdict.proof is Proof.HAPPENED:
         return Ending(OutcomeStatus.DONE, f"{lost}; {verdict.why}", verdict.live)
     if verdict.proof is Proof.REFUSED:
         return Ending(OutcomeStatus.FAILED, f"{lost}; {verdict.why}")
     if verdict.proof is Proof.UNPROVEN:
-        # An unproven create stays open: the next run looks for it, and only its own key may repeat it.
         return Ending(
-            OutcomeStatus.UNKNOWN,
-            f"{lost}; whether it took effect is unknown, since {verdict.why}",
-            stays_open=write.operation == "create",
+            OutcomeStatus.UNKNOWN, f"{lost}; whether it took effect is unknown, since {verdict.why}"
         )
     return None
 

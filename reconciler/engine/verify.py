@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from reconciler.engine.events import Event
 from reconciler.engine.fetch import Reading, ignore
@@ -37,7 +37,7 @@ def touched(report: Report, before: Snapshot) -> frozenset[Address]:
     )
 
 
-def verify(
+def verify(  # noqa: PLR0913  # as fetch
     reader: Reader,
     addresses: Iterable[Address],
     desired: Sequence[Resource],
@@ -46,6 +46,7 @@ def verify(
     before: Snapshot,
     *,
     concurrency: int = 8,
+    doubtful: Container[Address] = (),
     on_event: Callable[[Event], None] = ignore,
 ) -> Snapshot:
     """``before`` with all that ``addresses`` concern read anew: one list a collection, and the parts.
@@ -56,7 +57,7 @@ def verify(
     """
     wanted = {address for address in addresses if _served(address, surfaces)}
     known = {address: live for address, live in before.objects.items() if address not in wanted}
-    with Reading(reader, desired, owned, surfaces, concurrency, on_event, known) as reading:
+    with Reading(reader, desired, owned, surfaces, concurrency, on_event, known, doubtful) as reading:
         reading.dealers(sorted(address for address in wanted if REGISTRY[address.kind].adopted))
         collections = {collection_of(a) for a in wanted if not REGISTRY[a.kind].adopted}
         for kind in REGISTRY:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from reconciler.ledger.database import Database, instant, stamp
+from reconciler.ledger.database import Database, Decoders, instant, json_object, json_text, stamp
 
 Phase = Literal["firing", "resolved"]
 
@@ -35,6 +33,9 @@ class AlertRecord:
         return "firing" if self.resolved_at is None else "resolved"
 
 
+_ALERT: Decoders = {"opened_at": instant, "resolved_at": instant, "told": json_object}
+
+
 class AlertTables:
     """Alerts, as they are opened, resolved and told."""
 
@@ -50,11 +51,12 @@ class AlertTables:
         return self._alerts("resolved_at IS NULL OR settled = 0")
 
     def _alerts(self, condition: str) -> list[AlertRecord]:
-        rows = self._database.rows(
+        return self._database.read(
+            AlertRecord,
+            _ALERT,
             f"SELECT * FROM alerts WHERE environment = ? AND ({condition}) ORDER BY id",  # noqa: S608
             (self._database.environment,),
         )
-        return [_alert(row) for row in rows]
 
     def open_alert(self, code: str, target: str, partition: int | None, message: str, now: datetime) -> int:
         """Open an alert; its number."""
@@ -75,18 +77,5 @@ class AlertTables:
         """Who has been told of which phase; ``settled``: nobody has to be told anything more."""
         self._database.change(
             "UPDATE alerts SET told = ?, settled = ? WHERE id = ? AND environment = ?",
-            (json.dumps(dict(told), sort_keys=True), int(settled), number, self._database.environment),
+            (json_text(dict(told)), int(settled), number, self._database.environment),
         )
-
-
-def _alert(row: sqlite3.Row) -> AlertRecord:
-    return AlertRecord(
-        id=row["id"],
-        code=row["code"],
-        target=row["target"],
-        partition=row["partition"],
-        message=row["message"],
-        opened_at=instant(row["opened_at"]),
-        resolved_at=None if row["resolved_at"] is None else instant(row["resolved_at"]),
-        told=json.loads(row["told"]),
-    )

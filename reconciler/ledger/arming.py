@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.database import Database, instant, stamp
+from reconciler.ledger.database import Database, Decoders, instant, stamp
 from reconciler.model import Address
 
 
@@ -52,6 +51,15 @@ class Override:
     cleared_at: datetime | None = None
 
 
+_COMMAND: Decoders = {"target": Address.parse, "due": instant, "issued_at": instant}
+_OVERRIDE: Decoders = {
+    "target": Address.parse,
+    "until": instant,
+    "created_at": instant,
+    "cleared_at": instant,
+}
+
+
 class ArmingTables:
     """The arming commands and overrides of one environment."""
 
@@ -86,11 +94,12 @@ class ArmingTables:
     def commands(self, target: Address | None = None) -> list[CommandRecord]:
         """The commands to ``target`` (None: to all), oldest first."""
         text = None if target is None else str(target)
-        rows = self._database.rows(
+        return self._database.read(
+            CommandRecord,
+            _COMMAND,
             "SELECT * FROM commands WHERE environment = ? AND (? IS NULL OR target = ?) ORDER BY id",
             (self._database.environment, text, text),
         )
-        return [_command(row) for row in rows]
 
     def command_totals(self) -> dict[str, tuple[int, float]]:
         """How many commands ended with each result, and their lateness in seconds, summed."""
@@ -120,20 +129,22 @@ class ArmingTables:
     def overrides_since(self, since: datetime) -> list[Override]:
         """The overrides that held at ``since`` or later, cleared ones too, oldest first."""
         text = stamp(since)
-        rows = self._database.rows(
+        return self._database.read(
+            Override,
+            _OVERRIDE,
             "SELECT * FROM overrides WHERE environment = ? AND until > ?"
             " AND (cleared_at IS NULL OR cleared_at > ?) ORDER BY id",
             (self._database.environment, text, text),
         )
-        return [_override(row) for row in rows]
 
     def overrides(self, now: datetime | None = None) -> list[Override]:
         """The overrides not cleared, oldest first; with ``now``, only those still running then."""
-        rows = self._database.rows(
+        found = self._database.read(
+            Override,
+            _OVERRIDE,
             "SELECT * FROM overrides WHERE environment = ? AND cleared_at IS NULL ORDER BY id",
             (self._database.environment,),
         )
-        found = [_override(row) for row in rows]
         return [each for each in found if now is None or now < each.until]
 
     def set_override(
@@ -180,36 +191,3 @@ class ArmingTables:
             (stamp(now), self._database.environment, str(target), partition),
         )
         return cleared > 0
-
-
-def _command(row: sqlite3.Row) -> CommandRecord:
-    return CommandRecord(
-        target=Address.parse(row["target"]),
-        partition=row["partition"],
-        schedule=row["schedule"],
-        revision=row["revision"],
-        tzdata=row["tzdata"],
-        reason=row["reason"],
-        state_before=row["state_before"],
-        decided=row["decided"],
-        result=row["result"],
-        state_after=row["state_after"],
-        due=None if row["due"] is None else instant(row["due"]),
-        issued_at=instant(row["issued_at"]),
-        lateness=row["lateness"],
-        note=row["note"],
-    )
-
-
-def _override(row: sqlite3.Row) -> Override:
-    return Override(
-        id=row["id"],
-        target=Address.parse(row["target"]),
-        partition=row["partition"],
-        state=row["state"],
-        until=instant(row["until"]),
-        reason=row["reason"],
-        made_by=row["made_by"],
-        created_at=instant(row["created_at"]),
-        cleared_at=None if row["cleared_at"] is None else instant(row["cleared_at"]),
-    )

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.errors import LedgerError
 from reconciler.ledger.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Record = TypeVar("_Record", bound="DataclassInstance")
+
+Decoders = Mapping[str, Callable[[Any], object]]
+"""Column -> what makes a value of its text or number; null is None without it."""
 
 MEMORY = ":memory:"
 _BUSY_SECONDS = 30.0
@@ -65,6 +76,29 @@ class Database:
         """All rows of a query."""
         with self._lock, translated(self._place):
             return self._connection.execute(statement, values).fetchall()
+
+    def read(
+        self, record: type[_Record], decoders: Decoders, statement: str, values: tuple[object, ...] = ()
+    ) -> list[_Record]:
+        """The rows of a query as ``record``, whose fields are columns of the same name.
+
+        Raises LedgerError, naming the row, for one that no version of this program has written.
+        """
+        columns = [(field.name, decoders.get(field.name)) for field in fields(record)]
+        found = []
+        for row in self.rows(statement, values):
+            try:
+                content = {
+                    name: row[name] if decode is None or row[name] is None else decode(row[name])
+                    for name, decode in columns
+                }
+                found.append(record(**content))
+            except (ValueError, TypeError, KeyError) as exc:
+                raise LedgerError(
+                    f"the ledger {self._place} cannot be read: {record.__name__} {row[0]}: {exc}",
+                    hint="Restore the ledger from a backup; it was edited by hand or damaged.",
+                ) from exc
+        return found
 
     def insert(self, statement: str, values: tuple[object, ...]) -> int:
         """Add a row, in a transaction of its own or the one around; its id."""
@@ -229,6 +263,19 @@ def stamp(now: datetime) -> str:
     if now.tzinfo is None:
         raise ValueError("a time in the ledger must be aware")
     return now.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def json_text(value: object) -> str:
+    """``value`` as compact JSON, equal for equal values."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The object that ``json_text`` wrote. Raises ValueError for anything else."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"{text!r} is no JSON object")  # noqa: TRY004  # a wrong value, for the caller
+    return found
 
 
 def instant(text: str) -> datetime:

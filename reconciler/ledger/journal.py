@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import cast
 
 from reconciler.errors import LedgerError
-from reconciler.intents import Intent, IntentDraft, IntentStatus
-from reconciler.ledger.database import Database, instant, stamp
-from reconciler.model import Address, JsonObject, Operation
+from reconciler.intents import Intent, IntentDraft, IntentStatus, Moved, Resolution
+from reconciler.ledger.database import Database, Decoders, instant, json_object, json_text, stamp
+from reconciler.model import Address, JsonObject
 from reconciler.planning.digest import idempotency_key
 
 
@@ -30,6 +28,20 @@ class Run:
         """Every field, times in ISO form."""
         ended = None if self.ended_at is None else stamp(self.ended_at)
         return {**asdict(self), "started_at": stamp(self.started_at), "ended_at": ended}
+
+
+def _moves(text: str) -> dict[str, Moved]:
+    return {name: Moved(**sides) for name, sides in json_object(text).items()}
+
+
+_RUN: Decoders = {"started_at": instant, "ended_at": instant}
+_INTENT: Decoders = {
+    "address": Address.parse,
+    "intended_at": instant,
+    "moves": _moves,
+    "status": IntentStatus,
+}
+_RESOLUTION: Decoders = {"address": Address.parse, "happened": bool, "resolved_at": instant}
 
 
 class JournalTables:
@@ -55,35 +67,26 @@ class JournalTables:
 
     def runs(self, most: int) -> list[Run]:
         """The last runs, at most ``most``, newest first."""
-        rows = self._database.rows(
+        return self._database.read(
+            Run,
+            _RUN,
             "SELECT * FROM runs WHERE environment = ? ORDER BY id DESC LIMIT ?",
             (self._database.environment, most),
         )
-        return [
-            Run(
-                row["id"],
-                row["command"],
-                row["trace_id"],
-                instant(row["started_at"]),
-                None if row["ended_at"] is None else instant(row["ended_at"]),
-                row["result"],
-            )
-            for row in rows
-        ]
 
     def intend_all(self, run: int, drafts: Sequence[IntentDraft], now: datetime) -> list[Intent]:
         """Journal ``drafts`` in one transaction; when this returns they are on disk.
 
-        A draft that repeats an open intent (same address, operation, part and payload) is that
-        intent, with its number and key. An open intent for the same address, operation and part with
-        another payload is settled as failed: it is never sent again.
+        A draft that repeats an unsettled intent (same address, operation, part and payload) is that
+        intent, with its number and key. An unsettled intent for the same address, operation and part
+        with another payload is settled as failed: it is never sent again.
         """
         with self._database.transaction():
-            return [self._open_again(draft, now) or self._new(run, draft, now) for draft in drafts]
+            return [self._repeated(draft, now) or self._new(run, draft, now) for draft in drafts]
 
-    def _open_again(self, draft: IntentDraft, now: datetime) -> Intent | None:
+    def _repeated(self, draft: IntentDraft, now: datetime) -> Intent | None:
         repeated = None
-        for intent in self._open(draft.address):
+        for intent in self.unsettled(draft.address):
             if (intent.operation, intent.part) != (draft.operation, draft.part):
                 continue
             if intent.payload_digest == draft.payload_digest:
@@ -103,7 +106,8 @@ class JournalTables:
         key = idempotency_key(draft.address, draft.operation, draft.payload_digest, number)
         row = self._database.insert(
             "INSERT INTO intents (run, environment, address, operation, part, number, payload_digest,"
-            " idempotency_key, remote_id, external_id, intended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " idempotency_key, remote_id, external_id, moves, intended_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run,
                 environment,
@@ -115,6 +119,7 @@ class JournalTables:
                 key,
                 draft.remote_id,
                 draft.external_id,
+                json_text({name: asdict(moved) for name, moved in draft.moves.items()}),
                 stamp(now),
             ),
         )
@@ -127,46 +132,71 @@ class JournalTables:
             number=number,
             payload_digest=draft.payload_digest,
             idempotency_key=key,
+            intended_at=now,
             remote_id=draft.remote_id,
             external_id=draft.external_id,
+            moves=draft.moves,
         )
 
-    def settle(self, intent: Intent, status: IntentStatus, remote_id: str | None, now: datetime) -> None:
-        """Record how ``intent`` ended (not ``open``); ``remote_id`` is kept where it is known.
+    def settle(
+        self, intent: Intent, status: IntentStatus, remote_id: str | None, now: datetime, *, seen: str = ""
+    ) -> None:
+        """Record what is known of ``intent`` now (not ``open``); ``remote_id`` is kept where it is known.
 
-        Raises LedgerError when it was settled before: two outcomes of one write are a bug.
+        ``unknown`` can be settled again, by a later look or a person; ``seen`` says what the look found.
+        Raises LedgerError when the outcome was known before: two outcomes of one write are a bug.
         """
         changed = self._database.change(
-            "UPDATE intents SET status = ?, settled_at = ?, remote_id = coalesce(?, remote_id)"
-            " WHERE id = ? AND environment = ? AND status = 'open'",
-            (status.value, stamp(now), remote_id, intent.id, self._database.environment),
+            "UPDATE intents SET status = ?, settled_at = ?, seen = ?, remote_id = coalesce(?, remote_id)"
+            " WHERE id = ? AND environment = ? AND status IN ('open', 'unknown')",
+            (status.value, stamp(now), seen, remote_id, intent.id, self._database.environment),
         )
         if not changed:
             raise LedgerError(f"intent {intent.id} is settled already", address=intent.address)
 
-    def unsettled(self) -> list[Intent]:
-        """The open intents, oldest first: nobody knows yet whether these writes happened."""
-        return self._open(None)
+    def unsettled(self, address: Address | None = None) -> list[Intent]:
+        """The open and the unknown intents (of ``address``, where given), oldest first.
 
-    def _open(self, address: Address | None) -> list[Intent]:
-        rows = self._database.rows(
-            "SELECT * FROM intents WHERE environment = ? AND status = 'open'"
+        Nobody knows yet whether these writes happened.
+        """
+        text = None if address is None else str(address)
+        return self._database.read(
+            Intent,
+            _INTENT,
+            "SELECT * FROM intents WHERE environment = ? AND status IN ('open', 'unknown')"
             " AND (? IS NULL OR address = ?) ORDER BY id",
-            (self._database.environment, *([None if address is None else str(address)] * 2)),
+            (self._database.environment, text, text),
         )
-        return [_intent(row) for row in rows]
 
+    def resolve(
+        self, intent: Intent, remote_id: str | None, *, happened: bool, resolved_by: str, now: datetime
+    ) -> None:
+        """Settle ``intent`` by a person's word; that they said so is kept for good."""
+        with self._database.transaction():
+            status = IntentStatus.DONE if happened else IntentStatus.FAILED
+            self.settle(intent, status, remote_id, now, seen=intent.seen)
+            self._database.insert(
+                "INSERT INTO resolutions (environment, address, operation, part, number, happened, remote_id,"
+                " seen, resolved_by, resolved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self._database.environment,
+                    str(intent.address),
+                    intent.operation,
+                    intent.part,
+                    intent.number,
+                    int(happened),
+                    remote_id,
+                    intent.seen,
+                    resolved_by,
+                    stamp(now),
+                ),
+            )
 
-def _intent(row: sqlite3.Row) -> Intent:
-    return Intent(
-        id=row["id"],
-        run=row["run"],
-        address=Address.parse(row["address"]),
-        operation=cast("Operation", row["operation"]),
-        part=row["part"],
-        number=row["number"],
-        payload_digest=row["payload_digest"],
-        idempotency_key=row["idempotency_key"],
-        remote_id=row["remote_id"],
-        external_id=row["external_id"],
-    )
+    def resolutions(self) -> list[Resolution]:
+        """What people said of writes of unknown outcome, oldest first; nothing of it can be changed."""
+        return self._database.read(
+            Resolution,
+            _RESOLUTION,
+            "SELECT * FROM resolutions WHERE environment = ? ORDER BY id",
+            (self._database.environment,),
+        )

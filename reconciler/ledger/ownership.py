@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cached_property
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.database import Database
+from reconciler.ledger.database import Database, Decoders, json_object, json_text
 from reconciler.model import Address, JsonValue, Owned, Replaced
 
 
@@ -43,9 +42,13 @@ class Ownership:
 
     def owned(self) -> dict[Address, Owned]:
         """Everything owned in this environment, by address, in order."""
-        rows = self._database.rows("SELECT * FROM owned WHERE environment = ?", (self._database.environment,))
-        found = {each.address: each for each in map(_owned, rows)}
-        return dict(sorted(found.items()))
+        rows = self._database.read(
+            Owned,
+            _OWNED,
+            "SELECT address, * FROM owned WHERE environment = ?",
+            (self._database.environment,),
+        )
+        return dict(sorted((each.address, each) for each in rows))
 
     def record(self, owned: Owned) -> None:
         """Remember ``owned``, in place of what was known of its address."""
@@ -61,9 +64,9 @@ class Ownership:
                 owned.remote_id,
                 owned.external_id,
                 int(owned.protect),
-                _json({path: asdict(value) for path, value in owned.replaced.items()}),
-                _json(dict(owned.secrets)),
-                None if owned.attested is None else _json(dict(owned.attested)),
+                json_text({path: asdict(value) for path, value in owned.replaced.items()}),
+                json_text(dict(owned.secrets)),
+                None if owned.attested is None else json_text(dict(owned.attested)),
             ),
         )
 
@@ -79,32 +82,26 @@ class Ownership:
         self._database.insert(
             "INSERT INTO owned (environment, address, attested) VALUES (?, ?, ?)"
             " ON CONFLICT (environment, address) DO UPDATE SET attested = excluded.attested",
-            (self._database.environment, str(address), _json(dict(fields))),
+            (self._database.environment, str(address), json_text(dict(fields))),
         )
+
+    @cached_property
+    def _secret_key(self) -> bytes:
+        return self._database.key("secrets")
 
     def secret_digest(self, value: str) -> str:
         """A keyed digest of ``value``: equal for equal secrets in this ledger, useless without it."""
-        return hmac.new(self._database.key("secrets"), value.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._secret_key, value.encode(), hashlib.sha256).hexdigest()
 
 
-def _owned(row: sqlite3.Row) -> Owned:
-    try:
-        replaced: dict[str, dict[str, JsonValue]] = json.loads(row["replaced"])
-        return Owned(
-            address=Address.parse(row["address"]),
-            remote_id=row["remote_id"],
-            external_id=row["external_id"],
-            protect=bool(row["protect"]),
-            replaced={path: Replaced(**sides) for path, sides in replaced.items()},
-            secrets=json.loads(row["secrets"]),
-            attested=None if row["attested"] is None else json.loads(row["attested"]),
-        )
-    except (ValueError, TypeError) as exc:
-        raise LedgerError(
-            f"the ledger's row for {row['address']} cannot be read: {exc}",
-            hint="Restore the ledger from a backup; it was edited by hand or damaged.",
-        ) from exc
+def _replaced(text: str) -> dict[str, Replaced]:
+    return {path: Replaced(**sides) for path, sides in json_object(text).items()}
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_OWNED: Decoders = {
+    "address": Address.parse,
+    "protect": bool,
+    "replaced": _replaced,
+    "secrets": json_object,
+    "attested": json_object,
+}

@@ -124,7 +124,34 @@ CREATE TABLE alerts (
 CREATE INDEX live_alerts ON alerts (environment) WHERE resolved_at IS NULL OR settled = 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1,)
+_V2 = """
+-- In version 1 an unknown write was final and never sent again, which is what failed says.
+UPDATE intents SET status = 'failed' WHERE status = 'unknown';
+ALTER TABLE intents ADD COLUMN moves TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE intents ADD COLUMN seen TEXT NOT NULL DEFAULT '';
+DROP INDEX open_intents;
+CREATE INDEX unsettled_intents ON intents (environment, address) WHERE status IN ('open', 'unknown');
+
+CREATE TABLE resolutions (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment TEXT NOT NULL,
+    address     TEXT NOT NULL,
+    operation   TEXT NOT NULL,
+    part        TEXT,
+    number      INTEGER NOT NULL,
+    happened    INTEGER NOT NULL CHECK (happened IN (0, 1)),
+    remote_id   TEXT,
+    seen        TEXT NOT NULL,
+    resolved_by TEXT NOT NULL,
+    resolved_at TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER resolutions_keep BEFORE UPDATE ON resolutions
+BEGIN SELECT RAISE(ABORT, 'resolutions are append-only'); END;
+CREATE TRIGGER resolutions_stay BEFORE DELETE ON resolutions
+BEGIN SELECT RAISE(ABORT, 'resolutions are append-only'); END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2)
 """Script ``n`` brings a file of version ``n`` to ``n + 1``. Append; never edit a released one."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -112,6 +112,7 @@ class Rig:
             self.snapshot,
             run=run,
             owned=self.recovery.owned,
+            blocked=self.recovery.blocked,
             surfaces=self.surfaces,
             writer=self.writer or self.account,
             reader=self.reader,

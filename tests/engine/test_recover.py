@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.engine import recover
+from reconciler.engine import Unrecorded, fetch_and_recover, recover
 from reconciler.errors import LedgerError
-from reconciler.model import Address, Owned, Write
+from reconciler.intents import IntentStatus
+from reconciler.kinds.surfaces import surfaces
+from reconciler.model import Action, Address, Owned, Resource, Write
 from reconciler.planning.scope import Scope
-from tests.engine.account import NOW, PARTNER, Account, Killed, dealer, device, resource, site, webhook
-from tests.engine.rig import Rig, all_done, outcomes
+from tests.engine.account import (
+    DEALER,
+    NOW,
+    PARTNER,
+    Account,
+    Killed,
+    dealer,
+    device,
+    resource,
+    site,
+    webhook,
+)
+from tests.engine.rig import Rig, all_done, outcome, outcomes
 
 HQ = Address("site", ("acme", "hq"))
 DOOR = Address("device", ("acme", "hq", "door"))
 FEED = Address("webhook", ("feed",))
+JOHN = Address("contact", ("acme", "hq", "john"))
 
 
 @pytest.fixture
@@ -155,7 +169,7 @@ def test_what_a_crash_made_belongs_to_the_resource_that_was_renamed_meanwhile(ri
 def test_a_write_whose_end_could_not_be_journalled_is_found_by_the_next_run(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise LedgerError("the disk is full")
 
     with monkeypatch.context() as patched:
@@ -183,6 +197,151 @@ def test_recovering_twice_finds_nothing_the_second_time(rig: Rig) -> None:
     with pytest.raises(Killed):
         rig.apply([dealer(), site()])
     rig.plan([dealer(), site()])
-    again = recover(rig.ledger, rig.snapshot, [dealer(), site()], rig.ledger.owned(), PARTNER, now=NOW)
+    again = recover(
+        rig.ledger, rig.snapshot, [dealer(), site()], rig.ledger.owned(), PARTNER, Scope(), now=NOW
+    )
     assert again.found == ()
     assert again.owned == rig.ledger.owned()
+
+
+def twins(rig: Rig) -> list[Resource]:
+    """A run broke off while it made HQ, and two objects have its external id by now."""
+    rig.account.faults[HQ, "create"] = ["kill"]
+    with pytest.raises(Killed):
+        rig.apply([dealer(), site(), device()])
+    rig.account.put("site", ("12345",), "hq")
+    return [dealer(), site(), device(), site("depot")]
+
+
+def test_what_is_unknown_blocks_itself_and_what_needs_it_and_nothing_else(rig: Rig) -> None:
+    desired = twins(rig)
+    report = rig.apply(desired)
+    assert outcomes(report) == {
+        "site:acme/hq": "unknown",
+        "device:acme/hq/door": "skipped",
+        "site:acme/depot": "done",
+    }
+    message = outcome(report, "site:acme/hq").message
+    assert "it may be the object 1 and 2" in message
+    assert "ledger resolve site:acme/hq" in message
+    assert len(of(rig, HQ)) == 1
+    [intent] = rig.ledger.unsettled()
+    assert intent.status is IntentStatus.UNKNOWN
+    assert intent.seen.startswith("it may be the object 1 and 2")
+
+
+def test_what_was_unknown_is_settled_by_a_later_look(rig: Rig) -> None:
+    desired = twins(rig)
+    rig.apply(desired)
+    rig.account.objects.remove(rig.account.find("site", "hq")[1])
+    assert outcomes(rig.apply(desired)) == {"device:acme/hq/door": "done"}
+    assert rig.ledger.owned()[HQ].remote_id == "1"
+    assert rig.ledger.unsettled() == []
+
+
+def test_the_objects_that_may_be_what_a_lost_write_made_are_blocked_too(rig: Rig) -> None:
+    twins(rig)
+    rig.plan([dealer(), site("depot")])
+    ids = {each.remote_id for each in rig.account.find("site", "hq")}
+    assert set(map(str, rig.recovery.blocked)) == {"site:acme/hq", *(f"site:acme/#{each}" for each in ids)}
+    assert set(rig.recovery.doubts) == {HQ}
+
+
+def john() -> Resource:
+    return resource("contact:acme/hq/john", first_name="John", last_name="Doe")
+
+
+@pytest.fixture
+def contacts() -> Rig:
+    """A run broke off after it made JOHN; the surface shows no external id of a contact, but its name."""
+    account = Account()
+    account.connect()
+    account.put("site", ("12345",), "hq")
+    rig = Rig(account, surfaces=DEALER)
+    rig.account.faults[JOHN, "create"] = ["kill"]
+    with pytest.raises(Killed):
+        rig.apply([dealer(), site(), john()])
+    [made] = rig.account.find("contact", "john")
+    made.external_id = None
+    return rig
+
+
+def test_what_has_no_external_id_is_looked_up_by_what_identifies_it(contacts: Rig) -> None:
+    assert contacts.plan([dealer(), site(), john()]).count(Action.CREATE) == 0
+    assert contacts.ledger.owned()[JOHN].remote_id == "1"
+    assert contacts.ledger.unsettled() == []
+
+
+def test_two_that_are_alike_leave_it_unknown(contacts: Rig) -> None:
+    contacts.account.put("contact", ("12345", "1"), None, first_name="John", last_name="Doe")
+    contacts.account.put("contact", ("12345", "1"), None, first_name="Jane", last_name="Doe")
+    assert outcomes(contacts.apply([dealer(), site(), john()]))["contact:acme/hq/john"] == "unknown"
+    assert "1 and 2;" in contacts.recovery.doubts[JOHN]
+    assert len(of(contacts, JOHN)) == 1
+
+
+def test_one_that_is_not_there_is_made_with_its_key(contacts: Rig) -> None:
+    contacts.account.objects = [o for o in contacts.account.objects if o.kind != "contact"]
+    contacts.account.remembers_keys = False
+    contacts.apply([dealer(), site(), john()])
+    assert (len(of(contacts, JOHN)), len(keys(contacts, JOHN))) == (2, 1)
+
+
+def test_a_stranger_is_never_taken_for_what_a_manifest_named_no_longer(contacts: Rig) -> None:
+    """The name by which it could be found is gone with its manifest; owned, it would be deleted."""
+    contacts.plan([dealer(), site()])
+    assert set(contacts.recovery.doubts) == {JOHN}
+    assert JOHN not in contacts.ledger.owned()
+
+
+def test_an_update_that_somebody_met_halfway_blocks_only_its_object(rig: Rig) -> None:
+    rig.apply([dealer(), site(), site("depot")])
+    rig.account.faults[HQ, "update"] = ["kill before"]
+    broken_off = [dealer(), site(name="Headquarters"), site("depot")]
+    with pytest.raises(Killed):
+        rig.apply(broken_off)
+    rig.account.find("site", "hq")[0].fields["name"] = "Somebody's"
+    report = rig.apply([dealer(), site(name="Headquarters"), site("depot", name="Store")])
+    assert outcomes(report) == {"site:acme/hq": "unknown", "site:acme/depot": "done"}
+    message = outcome(report, "site:acme/hq").message
+    assert "neither the values from before nor those sent of name" in message
+    assert len([write for write in of(rig, HQ) if write.operation == "update"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "settled"), [("Headquarters", True), ("Hq", False)], ids=["as sent", "as before"]
+)
+def test_an_update_is_judged_by_what_was_sent_even_if_the_manifest_changed_meanwhile(
+    rig: Rig, shown: str, *, settled: bool
+) -> None:
+    rig.apply([dealer(), site()])
+    rig.account.faults[HQ, "update"] = ["kill"]
+    with pytest.raises(Killed):
+        rig.apply([dealer(), site(name="Headquarters")])
+    rig.account.find("site", "hq")[0].fields["name"] = shown
+    rig.plan([dealer(), site(name="Main building")])
+    assert rig.recovery.doubts == {}
+    assert (rig.ledger.unsettled() == []) is settled
+    assert all_done(rig.apply([dealer(), site(name="Main building")]))
+    assert len(keys(rig, HQ)) == 3
+
+
+def test_what_this_surface_does_not_show_is_unknown(rig: Rig) -> None:
+    rig.account.faults[FEED, "create"] = ["kill"]
+    with pytest.raises(Killed):
+        rig.apply([webhook()])
+    rig.surfaces = surfaces("dealer", sandbox=False)
+    rig.plan([dealer()])
+    assert "cannot be looked up in this environment" in rig.recovery.doubts[FEED]
+
+
+def test_a_look_without_the_lock_counts_for_its_plan_only(rig: Rig) -> None:
+    desired = twins(rig)
+    rig.account.objects.remove(rig.account.find("site", "hq")[1])
+    before = rig.ledger.unsettled()
+    _, recovery = fetch_and_recover(
+        rig.account, Unrecorded(rig.ledger), desired, rig.ledger.owned(), PARTNER, Scope(), now=NOW
+    )
+    assert recovery.owned[HQ].remote_id == "1"
+    assert rig.ledger.unsettled() == before
+    assert HQ not in rig.ledger.owned()
