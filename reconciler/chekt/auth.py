@@ -109,6 +109,8 @@ class TokenAuth(httpx.Auth):
         if status != 200:
             said = wire.server_error(response, self._redactor)
             hint = "Check client id, secret or key id, and audience against your registration with CHeKT."
+            if response.has_redirect_location:
+                hint = "Credentials never follow a redirect; correct CHEKT_TOKEN_URL."
             raise AuthError(
                 f"the token endpoint {self._token_url} answered {status}: {said.message}", hint=hint
             )
@@ -141,7 +143,7 @@ def _expiry(token: str, expires_in: JsonValue, asked_at: float) -> float | None:
 def _seconds(value: JsonValue) -> float | None:
     try:
         return max(0.0, float(value)) if isinstance(value, (int, float, str)) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -69,9 +69,10 @@ class Connection:
     clients see, or what the documentation pages show. ``clear``: how a field is emptied on the wire;
     nobody knows which one CHeKT wants (chekt-api/README.md section 12.5). ``rate``: None for the
     documented figures; the server's word moves it, but never above a lower figure of the user's.
-    Time-outs are in seconds. ``state_dir``: folder of the shared rate budget, None to keep it in
-    memory. ``debug`` receives one redacted line a request. ``page_sizes``: lengths at which a bare
-    array may be a cut list (see ``paging``).
+    Time-outs are in seconds: until a connection stands, between two pieces of an answer, for all of its
+    body; ``answer_size``: bytes of it, unpacked. ``state_dir``: folder of the shared rate budget, None to
+    keep it in memory. ``debug`` receives one redacted line a request. ``page_sizes``: lengths at which a
+    bare array may be a cut list (see ``paging``).
     """
 
     base_url: str
@@ -82,6 +83,8 @@ class Connection:
     rate: Rate | None = None
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
+    answer_timeout: float = 300.0
+    answer_size: int = 256 * 1024**2
     state_dir: Path | None = None
     debug: Callable[[str], None] | None = None
     page_sizes: frozenset[int] = frozenset()

@@ -18,6 +18,7 @@ import httpx
 from reconciler.chekt import wire
 from reconciler.chekt.accounts import Account, Accounts
 from reconciler.chekt.auth import TOKEN_REQUEST, TokenUnavailableError
+from reconciler.chekt.bounds import ACCEPTED_ENCODING, Bounds, OutOfBoundsError
 from reconciler.chekt.connection import Connection
 from reconciler.errors import AmbiguousError, ApiError, AuthError, RemoteError
 from reconciler.model import JsonValue
@@ -34,6 +35,9 @@ _ONCE_PATIENCE: Final = 5.0
 """Seconds that a call which must not come late waits for the rate budget."""
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_MAY_BE_DONE = (302, 303)
+"""Redirects that servers send after they did what was asked, too."""
+
 _UNSENDABLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
@@ -125,13 +129,18 @@ class Transport:
         self._count_lock = threading.Lock()
         base_url = check_url(connection.base_url, "the base URL")
         self._accounts = Accounts(connection, runtime.redactor, clock=runtime.clock, sleep=runtime.sleep)
+        bounds = Bounds(connection.answer_size, connection.answer_timeout)
         self._http = httpx.Client(
             base_url=base_url,
             transport=transport,
             timeout=httpx.Timeout(connection.read_timeout, connect=connection.connect_timeout),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
-            headers={"User-Agent": wire.user_agent(), "Accept": "application/json"},
-            event_hooks={"request": [self._count]},
+            headers={
+                "User-Agent": wire.user_agent(),
+                "Accept": "application/json",
+                "Accept-Encoding": ACCEPTED_ENCODING,
+            },
+            event_hooks={"request": [self._count], "response": [bounds.watch]},
             trust_env=transport is None and not is_loopback(base_url),
         )
 
@@ -210,7 +219,13 @@ class Transport:
             raise RemoteError(f"{call.endpoint} cannot be sent: {reason}") from exc
         if exc.request.extensions.get(TOKEN_REQUEST):
             hint = "Check CHEKT_TOKEN_URL and the network."
-            return _Again(RemoteError(f"no token, the token endpoint cannot be reached: {reason}", hint=hint))
+            error = RemoteError(f"no token, the token endpoint cannot be reached: {reason}", hint=hint)
+            if isinstance(exc, OutOfBoundsError):
+                raise error from exc
+            return _Again(error)
+        if isinstance(exc, OutOfBoundsError) and call.idempotency_key is None:
+            hint = "Check the base URL and the endpoint."
+            raise RemoteError(f"{call.endpoint}: {reason}", hint=hint) from exc
         if call.idempotency_key is None or isinstance(exc, _NOT_SENT):
             host = self._http.base_url.host
             hint = "Check the base URL and the network."
@@ -233,6 +248,8 @@ class Transport:
             return _Again(
                 self._api_error(call, said, response), wire.retry_after(response, self._runtime.clock())
             )
+        if status in _MAY_BE_DONE and call.idempotency_key is not None:
+            raise self._ambiguous(call, f"the server answered {status}: {said.message}")
         if status in (401, 403):
             raise AuthError(
                 f"{call.endpoint} answered {status}: {said.message} (trace id {self._trace_id})",
@@ -274,9 +291,15 @@ class Transport:
             server_code=said.code,
             field=said.field,
             trace_id=trace_id,
-            hint=_HINTS.get(response.status_code, ""),
+            hint=self._hint(response),
             body=wire.json_or_none(response),
         )
+
+    def _hint(self, response: httpx.Response) -> str:
+        if response.has_redirect_location:
+            where = self.shown(response.headers["Location"].partition("?")[0])
+            return f"It points to {where}; redirects are never followed. Correct the base URL."
+        return _HINTS.get(response.status_code, "")
 
     def _ambiguous(self, call: Call, what: str) -> AmbiguousError:
         return AmbiguousError(

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import httpx
 
 import reconciler
+from reconciler.chekt import strict_json
 from reconciler.errors import RemoteError
 from reconciler.model import JsonValue
 from reconciler.redaction import Redactor
@@ -67,15 +68,10 @@ def json_body(response: httpx.Response) -> JsonValue:
     if kind in ("text/html", "application/xhtml+xml", "application/xml", "text/xml"):
         raise ValueError(f"expected JSON, received {kind}")
     try:
-        value: JsonValue = json.loads(response.content, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("expected JSON, received one nested too deeply") from None
-    except ValueError as exc:  # a JSONDecodeError or a UnicodeDecodeError: both name the place
+        return strict_json.parse(response.content)
+    except ValueError as exc:
         what = f"{kind or 'a body without Content-Type'} of {len(response.content)} bytes"
-        reason = exc.msg if isinstance(exc, json.JSONDecodeError) else "not UTF-8"
-        place = f" at byte {exc.pos}" if isinstance(exc, json.JSONDecodeError) else ""
-        raise ValueError(f"expected JSON, received {what} that does not parse ({reason}{place})") from None
-    return value
+        raise ValueError(f"expected JSON, received {what} that does not parse ({exc})") from None
 
 
 def json_or_none(response: httpx.Response) -> JsonValue:
@@ -84,10 +80,6 @@ def json_or_none(response: httpx.Response) -> JsonValue:
         return json_body(response)
     except ValueError:
         return None
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
 
 
 def server_error(response: httpx.Response, redactor: Redactor) -> ServerError:
