@@ -257,11 +257,26 @@ class RequestEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedSince:
+    """The git revision a plan was limited by: ``commit`` is where ``ref`` and this checkout parted.
+
+    ``addresses``: what the manifests of that commit say differently, or not at all; with what stands
+    below it nothing else is looked at. None where that could not be told, ``why`` saying so: then the
+    plan is of everything.
+    """
+
+    ref: str
+    commit: str
+    addresses: tuple[Address, ...] | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The changes between manifests and account, in the order they will be made. Plain data.
 
-    ``config_digest`` names the manifests it was made from; ``project`` is their directory as the
-    user gave it; ``scope`` are the target and exclude globs.
+    ``config_digest`` names the manifests it was made from; ``project`` is their directory as the user
+    gave it; ``targets``, ``excludes`` and ``changed_since`` are what it was limited to.
     """
 
     environment: str
@@ -276,6 +291,7 @@ class Plan:
     project: str = "."
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    changed_since: ChangedSince | None = None
 
     def count(self, action: Action) -> int:
         """How many changes are of ``action``."""

@@ -15,6 +15,7 @@ from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:  # start-up stays instant
     from reconciler.manifests import Project
+    from reconciler.model import ChangedSince
     from reconciler.workflows import Options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -51,12 +52,14 @@ class Limits:
     allow_deletes: int | None
     parallelism: int
 
-    def options(self, *, destroy: bool = False) -> Options:
+    def options(self, *, destroy: bool = False, changed_since: ChangedSince | None = None) -> Options:
         """The options of the flow."""
         from reconciler.planning.scope import Scope
         from reconciler.workflows import Options
 
-        return Options(Scope(self.targets, self.excludes), self.allow_deletes, self.parallelism, destroy)
+        return Options(
+            Scope(self.targets, self.excludes, changed_since), self.allow_deletes, self.parallelism, destroy
+        )
 
 
 _READING = (

@@ -10,6 +10,7 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console
+from reconciler.errors import PlanError
 
 if TYPE_CHECKING:
     from reconciler.model import Plan
@@ -24,6 +25,7 @@ Examples:
   reconciler plan
   reconciler plan sites --env production --target 'site:acme/*'
   reconciler plan --out plan.json && reconciler apply plan.json
+  reconciler plan --changed-since origin/main --format markdown      for a pull request
   reconciler plan --detailed-exitcode       0 nothing to do, 2 changes pending, 1 error"""
 )
 @options.project
@@ -31,6 +33,12 @@ Examples:
 @options.output_format("text", "json", "markdown", "html")
 @click.option(
     "--out", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, to apply it."
+)
+@click.option(
+    "--changed-since",
+    metavar="REF",
+    help="Only what the manifests say otherwise than where this checkout left the git branch, tag or commit "
+    "REF, as `git diff REF...` counts; uncommitted changes included.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when changes are pending.")
 @click.pass_obj
@@ -40,11 +48,12 @@ def plan(
     limits: options.Limits,
     output_format: str,
     out: Path | None,
+    changed_since: str | None,
     *,
     detailed_exitcode: bool,
 ) -> int:
     """Show what an apply would change in the account that DIR describes."""
-    made = _make(console, reading, limits)
+    made = _make(console, reading, limits, changed_since)
     if out is not None:
         _save(made, out)
     console.out(_rendered(made, output_format, console))
@@ -73,13 +82,21 @@ def drift(console: Console, reading: options.Reading, limits: options.Limits, ou
     return 0 if made.empty else PENDING
 
 
-def _make(console: Console, reading: options.Reading, limits: options.Limits) -> Plan:
+def _make(console: Console, reading: options.Reading, limits: options.Limits, ref: str | None = None) -> Plan:
     from reconciler import workflows
     from reconciler.account import open_account
+    from reconciler.cli.since import comparison, unlimited
 
     project = reading.load()
+    since = comparison(reading, project, ref) if ref is not None else None
     with open_account(project, console.runtime()) as account, console.progress() as progress:
-        return workflows.make_plan(account, limits.options(), on_event=progress).plan
+        try:
+            return workflows.make_plan(account, limits.options(changed_since=since), on_event=progress).plan
+        except PlanError as exc:
+            if since is None or not since.addresses or type(exc) is not PlanError:
+                raise
+            everything = limits.options(changed_since=unlimited(since, exc))
+            return workflows.make_plan(account, everything, on_event=progress).plan
 
 
 def _save(made: Plan, out: Path) -> None:

@@ -106,7 +106,7 @@ def _record_what_needs_no_write(
     journal: Journal,
 ) -> None:
     """Take over what is as wanted already, drop rows of what is gone, bring protection up to date."""
-    scope = Scope(plan.targets, plan.excludes)
+    scope = Scope(plan.targets, plan.excludes, plan.changed_since)
     dropped = forgotten(desired, snapshot, rows, surfaces, scope)
     for address in dropped:
         rows.pop(address)

@@ -206,13 +206,7 @@ def _digest(resources: Iterable[Resource], settings: Settings, environment: Envi
         ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=_encode
     ).encode
     digest = hashlib.sha256()
-    decisive = settings.model_dump(
-        mode="python", include={"safety", "ownership", "endpoints", "arming_model"}
-    )
-    chosen = environment.model_dump(
-        include={"name", "base_url", "surface", "accept", "dialect", "clear", "dealers"}
-    )
-    digest.update(encode([decisive, chosen, environment.is_sandbox]).encode())
+    digest.update(encode(_decisive(settings, environment)).encode())
     for resource in resources:
         lifecycle = resource.lifecycle
         row = [
@@ -226,6 +220,22 @@ def _digest(resources: Iterable[Resource], settings: Settings, environment: Envi
         ]
         digest.update(encode(row).encode())
     return digest.hexdigest()
+
+
+def _decisive(settings: Settings, environment: EnvironmentSettings) -> list[Any]:
+    """What reconciler.yaml decides of a plan, beside the resources."""
+    general = settings.model_dump(mode="python", include={"safety", "ownership", "endpoints", "arming_model"})
+    chosen = environment.model_dump(
+        include={"name", "base_url", "surface", "accept", "dialect", "clear", "dealers"}
+    )
+    return [general, chosen, environment.is_sandbox]
+
+
+def decide_alike(one: Project, other: Project) -> bool:
+    """Whether equal resources of both projects would be planned alike: same account, ledger and rules."""
+    return one.settings.ledger == other.settings.ledger and (
+        _decisive(one.settings, one.environment) == _decisive(other.settings, other.environment)
+    )
 
 
 def _encode(value: object) -> object:

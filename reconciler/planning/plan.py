@@ -61,6 +61,12 @@ def plan(  # noqa: PLR0913  # everything a plan depends on comes in here, by nam
     changes = ordered([*declared.changes, *undeclared.changes], resources)
     _raise(declared, refusals=_refusals(changes, around, environment))
     idle = [f"--exclude {glob} matches no resource" for glob in scope.idle_excludes(known)]
+    since = scope.changed_since
+    unlimited = (
+        [f"--changed-since {since.ref}: {since.why}, so this plan is of everything"]
+        if since and since.why
+        else []
+    )
     made = Plan(
         environment=environment,
         surface=surfaces.surface,
@@ -69,11 +75,12 @@ def plan(  # noqa: PLR0913  # everything a plan depends on comes in here, by nam
         config_digest=config_digest,
         changes=changes,
         unmanaged=tuple(sorted(undeclared.unmanaged)),
-        warnings=tuple(sorted({*warnings, *declared.warnings, *undeclared.warnings, *idle})),
+        warnings=tuple(sorted({*warnings, *declared.warnings, *undeclared.warnings, *idle, *unlimited})),
         requests=_estimate(snapshot.requests, calls.requests(changes), rate_per_minute),
         project=project,
         targets=scope.targets,
         excludes=scope.excludes,
+        changed_since=scope.changed_since,
     )
     try:
         check(changes, around)

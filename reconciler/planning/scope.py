@@ -1,4 +1,4 @@
-"""What part of the project a run is about: ``--target`` and ``--exclude`` globs over addresses."""
+"""What part of the project a run is about: globs over addresses, and what differs from a git revision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import islice
 
 from reconciler.errors import PlanError, Problem
 from reconciler.kinds import REGISTRY
-from reconciler.model import Address, Collection
+from reconciler.model import Address, ChangedSince, Collection
 
 _NEAR = 3
 _NEAR_CANDIDATES = 5000
@@ -79,20 +79,27 @@ class Scope:
     """The addresses a run may look at and change; everything when there is no target.
 
     ``targets``, ``excludes``: globs over ``kind:path``; an exclude wins. A parent takes its children
-    along, so ``site:acme/hq`` covers ``device:acme/hq/door``.
+    along, so ``site:acme/hq`` covers ``device:acme/hq/door``. ``changed_since``: where its addresses are
+    told, only these and what stands below them.
     """
 
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    changed_since: ChangedSince | None = None
     _targeted: _Globs = field(init=False, repr=False, compare=False)
     _excluded: _Globs = field(init=False, repr=False, compare=False)
+    _changed: frozenset[Address] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_targeted", _Globs(self.targets))
         object.__setattr__(self, "_excluded", _Globs(self.excludes))
+        told = self.changed_since.addresses if self.changed_since is not None else None
+        object.__setattr__(self, "_changed", None if told is None else frozenset(told))
 
     def covers(self, address: Address) -> bool:
-        """True when ``address``, or an ancestor of it, is targeted and neither is excluded."""
+        """True when ``address``, or an ancestor of it, is targeted and changed and neither is excluded."""
+        if self._changed is not None and self._changed.isdisjoint(chain(address)):
+            return False
         if self.excludes and self._excluded.match(address):
             return False
         return not self.targets or self._targeted.match(address)

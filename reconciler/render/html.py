@@ -58,7 +58,7 @@ def to_html(plan: Plan) -> str:
         _facts(plan) if plan.changes else "",
         _bar(plan) if plan.changes else "",
         "<main>",
-        "" if plan.changes else f'<p class="nothing">{escape(lines.NO_CHANGES)}</p>',
+        "" if plan.changes else f'<p class="nothing">{escape(lines.nothing(plan))}</p>',
         _going(plan),
         *(_section(group, opened=group.grave or len(plan.changes) <= OPEN) for group in _groups(plan)),
         _unmanaged(plan.unmanaged),

@@ -13,6 +13,7 @@ from reconciler.model import (
     Action,
     Address,
     Change,
+    ChangedSince,
     EndpointUse,
     FieldChange,
     JsonObject,
@@ -22,7 +23,7 @@ from reconciler.model import (
     Source,
 )
 from reconciler.planning.digest import changes_digest, digest, shown_sides
-from reconciler.render.schema import FORMAT_VERSION, ChangeDocument, PlanDocument
+from reconciler.render.schema import FORMAT_VERSION, ChangeDocument, ChangedSinceDocument, PlanDocument
 
 _AGAIN = "Make the plan again: reconciler plan --out FILE."
 
@@ -66,6 +67,7 @@ def from_json(text: str) -> Plan:
         project=document.project,
         targets=tuple(document.targets),
         excludes=tuple(document.excludes),
+        changed_since=_changed_since(document.changed_since),
     )
     if document.changes_digest != changes_digest(plan):
         raise StalePlanError("the plan's changes are not those it was written with", hint=_AGAIN)
@@ -106,6 +108,7 @@ def _content(plan: Plan) -> JsonObject:
         "project": plan.project,
         "targets": list(plan.targets),
         "excludes": list(plan.excludes),
+        "changed_since": _changed_since_content(plan.changed_since),
         "changes": [_change_content(change) for change in plan.changes],
         "unmanaged": [str(address) for address in plan.unmanaged],
         "warnings": list(plan.warnings),
@@ -116,6 +119,26 @@ def _content(plan: Plan) -> JsonObject:
         },
         "summary": {action.value: plan.count(action) for action in Action},
     }
+
+
+def _changed_since_content(since: ChangedSince | None) -> JsonObject | None:
+    if since is None:
+        return None
+    told = since.addresses
+    return {
+        "ref": since.ref,
+        "commit": since.commit,
+        "addresses": None if told is None else [str(address) for address in told],
+        "why": since.why,
+    }
+
+
+def _changed_since(document: ChangedSinceDocument | None) -> ChangedSince | None:
+    if document is None:
+        return None
+    told = document.addresses
+    addresses = None if told is None else tuple(map(Address.parse, told))
+    return ChangedSince(document.ref, document.commit, addresses, document.why)
 
 
 def _change_content(change: Change) -> JsonObject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.escape import value_text, visible
-from reconciler.model import GRADES, Action, Change, EndpointUse, FieldChange, JsonValue, Plan
+from reconciler.model import GRADES, Action, Change, ChangedSince, EndpointUse, FieldChange, JsonValue, Plan
 from reconciler.redaction import MASK
 
 SYMBOLS: dict[Action, str] = {
@@ -25,8 +25,6 @@ VERBS: dict[Action, str] = {
     Action.ADOPT: "to adopt",
     Action.MANUAL: "manual",
 }
-
-NO_CHANGES = "No changes. The account is as the manifests say."
 
 _QUIET = GRADES.index("documented")
 """Endpoints of this grade or better need no remark beside the change."""
@@ -80,7 +78,22 @@ def endpoint_text(use: EndpointUse) -> str:
 def summary(plan: Plan) -> str:
     """``Plan: 1 to create, 2 to update.``, in the order of the actions."""
     counts = [f"{plan.count(action)} {VERBS[action]}" for action in Action if plan.count(action)]
-    return f"Plan: {', '.join(counts)}." if counts else NO_CHANGES
+    return f"Plan: {', '.join(counts)}." if counts else nothing(plan)
+
+
+def nothing(plan: Plan) -> str:
+    """What to say of a plan without changes."""
+    since = plan.changed_since
+    if since is None or since.addresses is None:
+        return "No changes. The account is as the manifests say."
+    if not since.addresses:
+        return f"No changes. The manifests say what they said at {revision(since)}."
+    return f"No changes. The account has what the manifests say otherwise than at {revision(since)}."
+
+
+def revision(since: ChangedSince) -> str:
+    """``origin/main (1a2b3c4d5e6f)``: the ref as it was given, and the commit compared with."""
+    return f"{visible(since.ref)} ({since.commit[:12]})"
 
 
 def cost(plan: Plan) -> str:
@@ -105,6 +118,10 @@ def scope_line(plan: Plan) -> str | None:
         parts.append(f"only {', '.join(map(visible, plan.targets))}")
     if plan.excludes:
         parts.append(f"without {', '.join(map(visible, plan.excludes))}")
+    since = plan.changed_since
+    if since is not None and since.addresses is not None:
+        count = len(since.addresses)
+        parts.append(f"only what differs from {revision(since)}: {count} resource{'s' * (count != 1)}")
     return f"Limited: {'; '.join(parts)}." if parts else None
 
 

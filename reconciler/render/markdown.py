@@ -185,7 +185,7 @@ def _title(plan: Plan) -> str:
 def _counts(plan: Plan) -> str:
     """The summary in one line, deletes and replaces first and bold."""
     if plan.empty:
-        return lines.NO_CHANGES
+        return lines.nothing(plan)
     parts = []
     for action in _TITLES:
         if count := plan.count(action):

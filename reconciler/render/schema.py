@@ -80,6 +80,18 @@ class SummaryDocument(_Document):
     manual: Count
 
 
+class ChangedSinceDocument(_Document):
+    """The git revision the plan is limited by."""
+
+    ref: str
+    commit: Annotated[str, Field(description="Where ref and the checkout parted.")]
+    addresses: Annotated[
+        list[AddressText] | None,
+        Field(description="What the manifests say otherwise since; null where the plan is of everything."),
+    ]
+    why: Annotated[str, Field(description="Why it is of everything.")]
+
+
 class PlanDocument(_Document):
     """A plan of the reconciler, as printed by ``plan --format json`` and saved by ``plan --out``."""
 
@@ -96,6 +108,7 @@ class PlanDocument(_Document):
     project: str
     targets: list[str]
     excludes: list[str]
+    changed_since: ChangedSinceDocument | None
     changes: list[ChangeDocument]
     unmanaged: list[AddressText]
     warnings: list[str]

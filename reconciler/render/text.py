@@ -62,7 +62,7 @@ def _listed(title: str, entries: list[str], style: Style, role: str = "quiet") -
 
 def _end(plan: Plan, style: Style) -> str:
     if plan.empty:
-        return style("heading", lines.NO_CHANGES)
+        return style("heading", lines.nothing(plan))
     weakest = lines.weakest(plan.changes)
     return "\n".join(
         [

@@ -10,6 +10,7 @@ from reconciler.model import (
     Action,
     Address,
     Change,
+    ChangedSince,
     EndpointUse,
     FieldChange,
     Outcome,
@@ -116,6 +117,11 @@ MANY = replace(
     ),
 )
 """Eight of each change."""
+
+SINCE = replace(
+    PLAN, changed_since=ChangedSince("origin/main", "ab" * 20, (Address("site", ("acme", "hq")),))
+)
+UNLIMITED = replace(PLAN, changed_since=ChangedSince("origin/main", "ab" * 20, None, "it cannot be read"))
 
 EMPTY = Plan("embedded", "partner", NOW, NOW + timedelta(hours=1), _digest("0"))
 

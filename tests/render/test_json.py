@@ -18,16 +18,16 @@ from reconciler.model import Action, FieldChange, Plan
 from reconciler.planning.digest import changes_digest, digest
 from reconciler.render.json import from_json, to_json
 from reconciler.render.schema import plan_schema
-from tests.render.sample_plan import CHANGES, EMPTY, PLAN
+from tests.render.sample_plan import CHANGES, EMPTY, PLAN, SINCE, UNLIMITED
 
 
-@pytest.mark.parametrize("plan", [PLAN, EMPTY])
+@pytest.mark.parametrize("plan", [PLAN, EMPTY, SINCE, UNLIMITED])
 def test_a_saved_plan_is_read_back_as_it_was(plan: Plan) -> None:
     assert from_json(to_json(plan)) == plan
     assert to_json(from_json(to_json(plan))) == to_json(plan)
 
 
-@pytest.mark.parametrize("plan", [PLAN, EMPTY])
+@pytest.mark.parametrize("plan", [PLAN, EMPTY, SINCE, UNLIMITED])
 def test_the_output_fits_its_published_schema(plan: Plan) -> None:
     jsonschema.Draft202012Validator.check_schema(plan_schema())
     jsonschema.Draft202012Validator(plan_schema()).validate(json.loads(to_json(plan)))
