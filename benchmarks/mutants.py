@@ -27,6 +27,7 @@ GUARDS = (
     "reconciler/planning/safety.py",
     "reconciler/planning/undeclared.py",
     "reconciler/planning/ownership.py",
+    "reconciler/planning/saved.py",
 )
 WATCHED = (
     "reconciler/planning/diff.py",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.account import Account
 from reconciler.engine import Event, Unrecorded, execute, fetch_and_recover, touched, verify
-from reconciler.errors import PlanError, Problem, ReconcilerError, StalePlanError
+from reconciler.errors import PlanError, ReconcilerError
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
     Action,
@@ -25,6 +25,7 @@ from reconciler.model import (
 from reconciler.planning.plan import plan
 from reconciler.planning.renames import Moves, keeping_external_ids, moved, readdressed, taking_over
 from reconciler.planning.safety import Policy
+from reconciler.planning.saved import check_timely, check_unmoved, stale
 from reconciler.planning.scope import EVERYTHING, Scope
 
 
@@ -139,14 +140,7 @@ def make_saved_plan(
     Raises StalePlanError when it has expired, when the manifests differ from those it was made from,
     or when one of its changes is no longer what a plan would say; unrelated drift does not matter.
     """
-    if account.runtime.clock() >= saved.expires_at:
-        raise StalePlanError(
-            f"the plan expired at {saved.expires_at:%Y-%m-%d %H:%M:%S} UTC", hint="Make a new plan."
-        )
-    if saved.config_digest != account.project.digest:
-        raise StalePlanError(
-            "the manifests are not those the plan was made from", hint="Make a new plan and read it."
-        )
+    check_timely(saved, account.project.digest, account.runtime.clock())
     removed = saved.count(Action.DELETE) + saved.count(Action.REPLACE)
     options = Options(
         Scope(tuple(str(change.address) for change in saved.changes)), removed or None, parallelism
@@ -154,32 +148,9 @@ def make_saved_plan(
     try:
         fresh = make_plan(account, options, on_event=on_event, locked=True)
     except PlanError as exc:
-        raise StalePlanError(
-            f"the account has moved since the plan was made: {exc.message}",
-            hint="Make a new plan and read it.",
-            problems=exc.problems,
-        ) from exc
-    now = {change.address: change for change in fresh.plan.changes}
-    moved = [change for change in saved.changes if not _still_holds(change, now.get(change.address))]
-    if moved:
-        names = ", ".join(str(change.address) for change in moved)
-        raise StalePlanError(
-            f"the account has moved since the plan was made: {names}",
-            hint="Make a new plan and read it.",
-            problems=[
-                Problem(f"{change.address} is no longer as the plan found it", change.source)
-                for change in moved
-            ],
-        )
+        raise stale(exc) from exc
+    check_unmoved(saved, fresh.plan)
     return replace(fresh, plan=saved)
-
-
-def _still_holds(saved: Change, fresh: Change | None) -> bool:
-    return fresh is not None and (saved.action, saved.precondition, saved.fields) == (
-        fresh.action,
-        fresh.precondition,
-        fresh.fields,
-    )
 
 
 def apply_plan(
