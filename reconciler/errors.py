@@ -7,7 +7,9 @@ ReconcilerError
 ├── PlanError                 plan              the plan cannot be made
 │   ├── UnsafePlanError       unsafe_plan       the safety policy forbids it
 │   ├── StalePlanError        stale_plan        a saved plan no longer fits
-│   └── UnsupportedError      unsupported       the surface or the accepted grade forbids a change
+│   ├── UnsupportedError      unsupported       the surface or the accepted grade forbids a change
+│   └── ApprovalError         not_approved      nobody agreed to this plan on a pull request
+│       └── PlanChangedError  plan_changed      the plan is not the one that was agreed to any more
 ├── ApplyError                apply
 │   ├── PartialApplyError     partial_apply     some changes were made, some were not
 │   ├── NotConvergedError     not_converged     all succeeded, yet something is left to change
@@ -17,7 +19,8 @@ ReconcilerError
 └── RemoteError               api               the API, or the way to it, failed
     ├── AuthError             auth              credentials missing, refused or not permitted
     ├── ApiError              api               an error response, with status, endpoint, trace id
-    └── AmbiguousError        ambiguous         a write may or may not have taken effect
+    ├── AmbiguousError        ambiguous         a write may or may not have taken effect
+    └── GitHubError           github            GitHub's API refused or did not answer
 
 An error says what happened, where (``source`` or ``address``) and what to do (``hint``). Foreign
 exceptions are translated where they enter, with ``raise ... from exc``.
@@ -147,6 +150,18 @@ class UnsupportedError(PlanError):
     code = "unsupported"
 
 
+class ApprovalError(PlanError):
+    """There is no plan that people agreed to by merging a pull request."""
+
+    code = "not_approved"
+
+
+class PlanChangedError(ApprovalError):
+    """The changes to make are not those that the merged pull request showed."""
+
+    code = "plan_changed"
+
+
 class ApplyError(ReconcilerError):
     """An apply did not end as it should."""
 
@@ -235,3 +250,13 @@ class AmbiguousError(RemoteError):
     """A write was sent and no usable answer came back: it may or may not have taken effect."""
 
     code = "ambiguous"
+
+
+class GitHubError(RemoteError):
+    """GitHub's API refused a request or did not answer; ``status`` is None where no answer came."""
+
+    code = "github"
+
+    def __init__(self, message: str, *, status: int | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status

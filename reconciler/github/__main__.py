@@ -1,0 +1,45 @@
+"""``python -I -m reconciler.github``: the step of the Action that does the work."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from reconciler.errors import ReconcilerError
+from reconciler.github.api import GitHub
+from reconciler.github.job import Job, read_job
+from reconciler.github.runner import Runner
+from reconciler.github.steps import Step
+
+_SECRETS = ("INPUT_TOKEN", "CHEKT_API_KEY", "CHEKT_CLIENT_SECRET")
+
+
+def main() -> int:
+    """Run the step that the environment describes and return its exit code."""
+    runner = Runner(os.environ, sys.stdout)
+    for name in _SECRETS:
+        runner.mask(os.environ.get(name, ""))
+    try:
+        job = read_job(os.environ)
+    except ReconcilerError as exc:
+        runner.annotate("error", f"reconciler: {exc.code}", f"{exc.message}\n{exc.hint}")
+        runner.output("failure-reason", exc.code.replace("_", "-"))
+        runner.output("exit-code", "1")
+        return 1
+    github = _github(job)
+    try:
+        return Step(job, runner, github).run()
+    finally:
+        if github is not None:
+            github.close()
+
+
+def _github(job: Job) -> GitHub | None:
+    if not job.inputs.token or not job.repository:
+        return None
+    return GitHub(
+        api_url=job.api_url, graphql_url=job.graphql_url, repository=job.repository, token=job.inputs.token
+    )
+
+
+sys.exit(main())

@@ -1,0 +1,96 @@
+"""What people agreed to by merging: the plan in the comment of the commit's pull request.
+
+The comment must be ours, last written by us, and made for the commit that was merged. Whoever may run
+workflows of the repository with a token that writes comments can forge it, and so can an administrator; the
+environment's required reviewers are what stands against these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.errors import ApprovalError, PlanChangedError
+from reconciler.github.api import GitHub
+from reconciler.github.job import Job
+from reconciler.github.posts import Comments, Post, marker
+from reconciler.model import Plan
+from reconciler.planning.digest import changes_digest
+
+_ELSE = (
+    "Make a plan in this workflow and pass its `plan-path` to the apply, behind an environment's reviewers."
+)
+
+_EDITOR = """query($id: ID!) {
+  node(id: $id) { ... on IssueComment { editor { login } } }
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """The pull request that was merged and what its plan comment stands for."""
+
+    number: int
+    digest: str
+
+
+def approved(github: GitHub, job: Job) -> Approved:
+    """What was agreed to for the commit of this run.
+
+    Raises ApprovalError where no merged pull request of this commit shows a plan of its last commit,
+    GitHubError where that cannot be found out.
+    """
+    number, head = _merged(github, job)
+    label = job.inputs.label
+    login = github.login()
+    posts = Comments(github, number, login).ours(marker(label))
+    if not posts:
+        raise ApprovalError(
+            f"pull request #{number} has no plan called {label!r}",
+            hint=f"Plan and apply with the same `environment`, `path` and `label`. {_ELSE}",
+        )
+    post = posts[0]
+    if not post.stamp.digest:
+        raise ApprovalError(f"the comment {label!r} of pull request #{number} shows no plan", hint=_ELSE)
+    if post.stamp.head != head:
+        raise ApprovalError(
+            f"the plan of pull request #{number} was made for {post.stamp.head[:12] or 'another commit'}, "
+            f"and {head[:12]} was merged",
+            hint=f"Let the plan finish before merging. {_ELSE}",
+        )
+    _check_editor(github, post, login, number)
+    return Approved(number, post.stamp.digest)
+
+
+def check(approved: Approved, fresh: Plan) -> None:
+    """Raise PlanChangedError where ``fresh`` is not what was agreed to."""
+    if changes_digest(fresh) != approved.digest:
+        raise PlanChangedError(
+            f"the changes to make are not those that pull request #{approved.number} showed",
+            hint=f"The account, another merge or the ledger has moved since. {_ELSE}",
+        )
+
+
+def _merged(github: GitHub, job: Job) -> tuple[int, str]:
+    """Number and last commit of the pull request that this run's commit merged."""
+    found = [
+        pull
+        for pull in github.pages(f"/commits/{job.sha}/pulls")
+        if pull.get("merged_at")
+        and pull.get("merge_commit_sha") == job.sha
+        and pull["base"]["ref"] == job.ref_name
+    ]
+    if not found:
+        raise ApprovalError(
+            f"commit {job.sha[:12]} was not merged into {job.ref_name} from a pull request", hint=_ELSE
+        )
+    return int(found[0]["number"]), found[0]["head"]["sha"]
+
+
+def _check_editor(github: GitHub, post: Post, login: str, number: int) -> None:
+    """Raise ApprovalError where another than ``login`` wrote the text that ``post`` has now."""
+    node = github.graphql(_EDITOR, id=post.node_id)["node"] or {}
+    editor = (node.get("editor") or {}).get("login")
+    if editor is not None and editor != login.removesuffix("[bot]") and editor != login:
+        raise ApprovalError(
+            f"the plan in pull request #{number} was edited by {editor}, so it proves nothing", hint=_ELSE
+        )
