@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import chekt
-from reconciler.errors import ConfigError, SecretError
+from reconciler.errors import ConfigError, LockedError, SecretError
 from reconciler.kinds.surfaces import Surfaces, surfaces
 from reconciler.ledger import FileStore, Ledger, Lock, Store
 from reconciler.manifests import Project, secrets
@@ -39,6 +40,9 @@ SIMULATOR = "the simulator"
 
 DATA = ".reconciler"
 
+_LOCK_POLL = 0.2
+"""Seconds between two attempts at a lock that another run holds."""
+
 NOTICEABLE = 1.0
 """Seconds of waiting that a person is told of."""
 
@@ -49,6 +53,7 @@ class Runtime:
 
     ``debug`` receives a line a request, ``notice`` what a waiting person should know. ``stores``: the
     ledgers in use, by directory and environment, so that a ledger and its locks know of each other.
+    ``lock_timeout``: seconds to wait for a lock that another run holds.
     """
 
     env: Mapping[str, str]
@@ -57,6 +62,7 @@ class Runtime:
     debug: Callable[[str], None] | None = None
     notice: Callable[[str], None] | None = None
     stores: dict[tuple[Path, str], Store] = field(default_factory=dict)
+    lock_timeout: float = 0.0
 
     def waiting(self, why: str, seconds: float) -> None:
         """Tell that a request is tried again, where the wait is long enough to wonder."""
@@ -106,10 +112,47 @@ class Account:
             place = resource.positions.get(name, resource.source)
             raise SecretError(exc.message, hint=exc.hint, source=place, address=resource.address) from exc
 
-    def lock(self, command: str) -> Lock:
+    def lock(self, command: str) -> AbstractContextManager[Lock]:
         """The right to change the account, to be entered for the time of ``command``."""
-        store = store_of(self.project, self.runtime)
-        return store.lock(self.project.environment.name, command=command, now=self.runtime.clock())
+        return account_lock(self.project, self.runtime, command)
+
+
+def account_lock(project: Project, runtime: Runtime, command: str) -> AbstractContextManager[Lock]:
+    """The right to change the account of ``project``, to be entered for the time of ``command``."""
+    return held_lock(project, runtime, project.environment.name, command)
+
+
+@contextmanager
+def held_lock(project: Project, runtime: Runtime, name: str, command: str) -> Iterator[Lock]:
+    """The lock ``name`` of the project's ledger, held until the block ends.
+
+    Waits for it as long as the run was told to, and says so. Raises LockedError, naming the holder.
+    """
+    lock = store_of(project, runtime).lock(name, command=command, now=runtime.clock())
+    notice = runtime.notice or (lambda _: None)
+    with ExitStack() as stack:
+        _enter(stack, lock, runtime.lock_timeout, notice)
+        if lock.took_over is not None:
+            notice(f"Took over the lock of {lock.took_over}, which ended without releasing it.")
+        yield lock
+
+
+def _enter(stack: ExitStack, lock: Lock, patience: float, notice: Callable[[str], None]) -> None:
+    until = time.monotonic() + patience
+    waiting = False
+    while True:
+        try:
+            stack.enter_context(lock)
+        except LockedError as exc:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise
+            if not waiting:
+                notice(f"Waiting up to {patience:g} s: {exc.message}.")
+            waiting = True
+            time.sleep(min(_LOCK_POLL, left))
+        else:
+            return
 
 
 def store_of(project: Project, runtime: Runtime) -> Store:

@@ -193,16 +193,32 @@ class LedgerError(ReconcilerError):
 
 
 class LockedError(LedgerError):
-    """Another living run holds the environment's lock: ``command``, ``since`` (UTC), where they are known."""
+    """Another living run holds the environment's lock: ``command``, ``since`` (UTC), where they are known.
+
+    ``holder``: all that is known of it, for JSON: ``user``, ``host``, ``pid``, ``command``, ``since``.
+    """
 
     code = "locked"
 
     def __init__(
-        self, message: str, *, hint: str = "", command: str = "", since: datetime | None = None
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        command: str = "",
+        since: datetime | None = None,
+        holder: JsonObject | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.command = command
         self.since = since
+        self.holder = holder
+
+    def to_json(self) -> JsonObject:
+        """As every error, and ``error.holder`` beside it."""
+        error = super().to_json()["error"]
+        assert isinstance(error, dict)
+        return {"error": {**error, "holder": self.holder}}
 
 
 class RemoteError(ReconcilerError):

@@ -40,6 +40,7 @@ Examples:
 @options.limits
 @options.output_format("text", "json")
 @yes_option
+@options.lock_timeout
 @click.pass_obj
 def apply(
     console: Console,
@@ -47,6 +48,7 @@ def apply(
     reading: options.Reading,
     limits: options.Limits,
     output_format: str,
+    lock_timeout: float,
     *,
     yes: bool,
 ) -> int:
@@ -58,14 +60,15 @@ def apply(
     """
     saved = _saved(source) if source.is_file() else None
     if saved is None:
-        return _run(console, reading.load(source), limits.options(), output_format, saved=None, yes=yes)
+        project, asked = reading.load(source), limits.options()
+        return _run(console, project, asked, output_format, lock_timeout, saved=None, yes=yes)
     if limits.targets or limits.excludes or reading.environment or limits.allow_deletes is not None:
         raise ConfigError(
             "a saved plan says itself what it is about",
             hint="Leave out --env, --target, --exclude and --allow-deletes, or apply the directory.",
         )
     project = reading.load(source.parent / saved.project, saved.environment)
-    return _run(console, project, limits.options(), output_format, saved=saved, yes=yes)
+    return _run(console, project, limits.options(), output_format, lock_timeout, saved=saved, yes=yes)
 
 
 @click.command(
@@ -78,16 +81,24 @@ Examples:
 @options.limits
 @options.output_format("text", "json")
 @yes_option
+@options.lock_timeout
 @click.pass_obj
 def destroy(
-    console: Console, reading: options.Reading, limits: options.Limits, output_format: str, *, yes: bool
+    console: Console,
+    reading: options.Reading,
+    limits: options.Limits,
+    output_format: str,
+    lock_timeout: float,
+    *,
+    yes: bool,
 ) -> int:
     """Delete everything that this project owns in the account, children first.
 
     Dealers stay connected. What is protected, or holds what is not ours, refuses the whole run; the
     delete caps hold here too.
     """
-    return _run(console, reading.load(), limits.options(destroy=True), output_format, saved=None, yes=yes)
+    project, asked = reading.load(), limits.options(destroy=True)
+    return _run(console, project, asked, output_format, lock_timeout, saved=None, yes=yes)
 
 
 @click.command(
@@ -97,8 +108,9 @@ Examples:
 )
 @click.argument("address")
 @options.project
+@options.lock_timeout
 @click.pass_obj
-def attest(console: Console, address: str, reading: options.Reading) -> None:
+def attest(console: Console, address: str, reading: options.Reading, lock_timeout: float) -> None:
     """Record that a person has made the manual change at ADDRESS in the portal.
 
     The next plan compares the manifests with what was attested.
@@ -112,7 +124,7 @@ def attest(console: Console, address: str, reading: options.Reading) -> None:
     except ValueError as exc:
         raise ConfigError(str(exc), hint="Write it as the plan does: app:acme/ai-verifier.") from exc
     with (
-        open_account(reading.load(), console.runtime()) as account,
+        open_account(reading.load(), console.runtime(lock_timeout)) as account,
         account.lock("attest"),
         console.progress() as progress,
     ):
@@ -125,6 +137,7 @@ def _run(
     project: Project,
     asked: Options,
     output_format: str,
+    lock_timeout: float,
     *,
     saved: Plan | None,
     yes: bool,
@@ -134,12 +147,10 @@ def _run(
     from reconciler.account import open_account
 
     with (
-        open_account(project, console.runtime()) as account,
-        account.lock("destroy" if asked.destroy else "apply") as lock,
+        open_account(project, console.runtime(lock_timeout)) as account,
+        account.lock("destroy" if asked.destroy else "apply"),
         console.progress() as progress,
     ):
-        if lock.took_over is not None:
-            console.note(f"Took over the lock of {lock.took_over}, which ended without releasing it.")
         if saved is None:
             planned = workflows.make_plan(account, asked, on_event=progress, locked=True)
         else:

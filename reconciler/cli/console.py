@@ -39,8 +39,11 @@ class Console:
         """Whether a person can answer a question."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
-    def runtime(self) -> Runtime:
-        """What a run takes from this process: its environment, the clock, and stderr for debug lines."""
+    def runtime(self, lock_timeout: float = 0.0) -> Runtime:
+        """What a run takes from this process: its environment, the clock, and stderr for debug lines.
+
+        ``lock_timeout``: seconds to wait for a lock that another run holds.
+        """
         from datetime import UTC, datetime
 
         from reconciler.account import Runtime
@@ -51,6 +54,7 @@ class Console:
             lambda: datetime.now(tz=UTC),
             debug=self.note if self.debug else None,
             notice=None if self.json else self.note,
+            lock_timeout=lock_timeout,
         )
 
     def progress(self) -> Progress:

@@ -15,7 +15,7 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console, error_text, printable
-from reconciler.cli.moments import moment
+from reconciler.cli.moments import length, moment
 from reconciler.cli.signals import stop_on_signal
 from reconciler.errors import ConfigError, LockedError, ReconcilerError
 
@@ -46,6 +46,7 @@ class Asked:
     metrics: Path | None
     heartbeat: Path | None
     output_format: str
+    lock_timeout: float
     dry_run: bool
 
     @property
@@ -87,6 +88,7 @@ _ASKED = (
         help="Write FILE as long as all goes on; --daemon: .reconciler/heartbeat-ENV.json by default.",
     ),
     options.output_format("text", "json"),
+    options.lock_timeout,
 )
 
 
@@ -155,7 +157,7 @@ def _runtime(console: Console, project: Project, asked: Asked) -> Runtime:
     """What the run takes from this process; its clock starts at ``--at``."""
     from dataclasses import replace
 
-    runtime = console.runtime()
+    runtime = console.runtime(asked.lock_timeout)
     if asked.at is None:
         return runtime
     if not asked.dry_run and not project.environment.is_sandbox:
@@ -175,7 +177,7 @@ def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) ->
     from reconciler.enforcer.session import check_model, enforcement_lock, open_session
 
     check_model(project)
-    horizon = _seconds(asked.horizon)
+    horizon = _horizon(asked.horizon)
     try:
         with (
             nullcontext() if asked.dry_run else enforcement_lock(project, runtime, _ONCE),
@@ -295,17 +297,14 @@ def _print(console: Console, done: Run, session: Session, *, dry_run: bool) -> N
     console.out(f"{len(session.watch.targets)} targets: {counts or 'nothing to look at'}.")
 
 
-def _seconds(text: str) -> timedelta:
-    """``60s``, ``5m``, ``1h`` as a length of time. Raises ConfigError."""
-    from reconciler.kinds.schedule import seconds
-
-    if text[-1:] not in ("s", "m", "h") or not text[:-1].isdecimal():
-        raise ConfigError(f"--horizon {text!r} is not a length of time", hint="Write 60s or 5m.")
-    if seconds(text) > _DAY:
+def _horizon(text: str) -> timedelta:
+    """How far ahead a run for cron looks. Raises ConfigError."""
+    found = length("--horizon", text)
+    if found > _DAY:
         raise ConfigError(
             f"--horizon {text} is longer than a day", hint="Write cron's own interval, or --daemon."
         )
-    return timedelta(seconds=seconds(text))
+    return timedelta(seconds=found)
 
 
 @enforce.command(
@@ -352,14 +351,17 @@ Examples:
 )
 @options.arming_target
 @options.project
+@options.lock_timeout
 @click.pass_obj
-def resume(console: Console, reading: options.Reading, target: str, partition: int | None) -> None:
+def resume(
+    console: Console, reading: options.Reading, target: str, partition: int | None, lock_timeout: float
+) -> None:
     """Command TARGET again, after the enforcer has stopped for it because people kept undoing it."""
     from reconciler.account import store_of
     from reconciler.enforcer.history import resumed
     from reconciler.enforcer.session import enforcement_lock
 
-    site, project, runtime = _site(target), reading.load(), console.runtime()
+    site, project, runtime = _site(target), reading.load(), console.runtime(lock_timeout)
     lock = enforcement_lock(project, runtime, "enforce resume")
     with lock, store_of(project, runtime).open() as book:
         changed = resumed(book.watched(), str(site), partition)

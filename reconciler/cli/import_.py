@@ -18,8 +18,11 @@ Examples:
 @click.argument("address", metavar="ADDRESS")
 @click.argument("remote_id", metavar="ID")
 @options.project
+@options.lock_timeout
 @click.pass_obj
-def import_(console: Console, address: str, remote_id: str, reading: options.Reading) -> None:
+def import_(
+    console: Console, address: str, remote_id: str, reading: options.Reading, lock_timeout: float
+) -> None:
     """Take over what exists already. The account itself is only read, never changed.
 
     Takes over the one object with CHeKT's id ID as ADDRESS, which the manifests in DIR declare, and
@@ -34,7 +37,7 @@ def import_(console: Console, address: str, remote_id: str, reading: options.Rea
     except ValueError as exc:
         raise ConfigError(str(exc), hint="Write it as the plan does: site:acme/gangnam-hq.") from exc
     with (
-        open_account(reading.load(), console.runtime()) as account,
+        open_account(reading.load(), console.runtime(lock_timeout)) as account,
         account.lock("import"),
         console.progress() as progress,
     ):

@@ -11,6 +11,7 @@ FORMS = "2026-11-20T18:00+09:00, 2026-11-20T09:00Z, 2026-11-20 (00:00 UTC), now,
 """What ``--at``, ``--from``, ``--to`` and ``--until`` take."""
 
 _AHEAD = re.compile(r"\+(\d{1,6})([smhdw])")
+_LENGTH = re.compile(r"[0-9]+[smh]?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -51,3 +52,13 @@ def written_date(text: str) -> dt.date | None:
         return dt.date.fromisoformat(text.strip())
     except ValueError:
         return None
+
+
+def length(option: str, text: str) -> int:
+    """The seconds that ``text`` (``90``, ``30s``, ``5m``, ``1h``) names. Raises ConfigError."""
+    from reconciler.kinds.schedule import seconds
+
+    text = text.strip()
+    if not _LENGTH.fullmatch(text):
+        raise ConfigError(f"{option} {text!r} is not a length of time", hint="write 30s, 5m or 1h")
+    return seconds(f"{text}s" if text.isdigit() else text)

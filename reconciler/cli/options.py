@@ -186,6 +186,24 @@ def arming_target(command: Command) -> Command:
     return _with(options, command)
 
 
+def lock_timeout(command: Command) -> Command:
+    """--lock-timeout, in seconds."""
+
+    def seconds(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
+        from reconciler.cli.moments import length
+
+        return length("--lock-timeout", text)
+
+    return click.option(
+        "--lock-timeout",
+        metavar="TIME",
+        default="0",
+        show_default=True,
+        callback=seconds,
+        help="Wait this long, such as 30s or 5m, for a lock that another run holds.",
+    )(command)
+
+
 def output_format(*formats: str, default: str = "text") -> Callable[[Command], Command]:
     """--format, one of ``formats``."""
     return click.option(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import getpass
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -57,6 +55,7 @@ def set_(
 ) -> None:
     """Put TARGET, such as site:acme/hq, into a state until a time; it replaces the one in force for it."""
     from reconciler.account import store_of
+    from reconciler.ledger import user_name
 
     runtime = console.runtime()
     now = runtime.clock()
@@ -68,7 +67,9 @@ def set_(
     project = reading.load()
     site = _armed_site(project, target, partition)
     with store_of(project, runtime).open() as book:
-        made = book.set_override(site, partition, state, until=end, reason=reason, made_by=_user(), now=now)
+        made = book.set_override(
+            site, partition, state, until=end, reason=reason, made_by=user_name(), now=now
+        )
     zones = _zones(project)
     console.out(_line(made, zones))
 
@@ -176,14 +177,6 @@ def _armed_site(project: Project, text: str, partition: int | None) -> Address:
         )
         raise ConfigError(f"no schedule arms partition {partition} of {address}", hint=hint)
     return address
-
-
-def _user() -> str:
-    """The operating system's name of the person; its number where it has no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _zones(project: Project) -> dict[str, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from reconciler.account import Account, Runtime, open_account, store_of
+from reconciler.account import Account, Runtime, held_lock, open_account
 from reconciler.arming.project import Target, TargetKey, targets
 from reconciler.enforcer.journal import LedgerJournal
 from reconciler.enforcer.pace import Pace
@@ -48,10 +48,9 @@ def check_model(project: Project) -> None:
         )
 
 
-def enforcement_lock(project: Project, runtime: Runtime, command: str) -> Lock:
+def enforcement_lock(project: Project, runtime: Runtime, command: str) -> AbstractContextManager[Lock]:
     """The right to arm and disarm in the environment; apply has a lock of its own and may run meanwhile."""
-    name = f"enforce:{project.environment.name}"
-    return store_of(project, runtime).lock(name, command=command, now=runtime.clock())
+    return held_lock(project, runtime, f"enforce:{project.environment.name}", command)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from reconciler.ledger.alerts import AlertRecord
 from reconciler.ledger.arming import CommandRecord, Override
 from reconciler.ledger.ledger import Ledger
-from reconciler.ledger.lock import EnvironmentLock, Holder
+from reconciler.ledger.lock import EnvironmentLock, Holder, user_name
 from reconciler.ledger.store import FileStore, Lock, Store
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "Lock",
     "Override",
     "Store",
+    "user_name",
 ]

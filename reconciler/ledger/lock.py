@@ -1,14 +1,19 @@
 """One apply at a time in an environment, enforced by the operating system.
 
 The lock is a file lock (``flock`` and its like): the system releases it when its holder ends, however
-it ends. A small file beside it says who holds it.
+it ends. A small file beside it says who holds it. In a folder that machines share, a file lock may not
+reach from one to the other, and a process number says nothing of another machine; so the holder touches
+that file as long as it lives, and one that another machine touched lately is held.
 """
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import socket
+import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,33 +26,52 @@ from filelock import FileLock, Timeout
 from reconciler.errors import LedgerError, LockedError
 from reconciler.ledger.database import instant, stamp
 
+BEAT = 15.0
+"""Seconds between two touches of the file that names the holder."""
+
+_DEAD_AFTER = 4 * BEAT
+"""Seconds without a touch after which a holder on another machine has ended."""
+
+
+def user_name() -> str:
+    """The operating system's name of the person; its number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Who holds, or held, the lock. ``since`` is UTC in ISO form."""
 
+    user: str
     pid: int
     host: str
     command: str
     since: str
 
     def __str__(self) -> str:
-        return f"`{self.command}`, process {self.pid} on {self.host}, since {self.since}"
+        return f"`{self.command}` of {self.user}, process {self.pid} on {self.host}, since {self.since}"
 
 
 class EnvironmentLock:
     """The right to change ``environment``, held from ``__enter__`` to ``__exit__``.
 
-    ``directory`` is where the ledger lies. ``took_over`` names, once entered, the holder that ended
-    without releasing the lock (killed, or its machine went down); its unsettled intents are in the
-    journal. None after a clean end.
+    ``directory`` is where the ledger lies; ``beat``: seconds between two signs of life. ``took_over``
+    names, once entered, the holder that ended without releasing the lock (killed, or its machine went
+    down); its unsettled intents are in the journal. None after a clean end.
     """
 
-    def __init__(self, directory: Path, environment: str, *, command: str, now: datetime) -> None:
+    def __init__(
+        self, directory: Path, environment: str, *, command: str, now: datetime, beat: float = BEAT
+    ) -> None:
         name = quote(environment, safe="")
         self._environment = environment
         self._sidecar = directory / f"{name}.holder.json"
-        self._holder = Holder(os.getpid(), socket.gethostname(), command, stamp(now))
+        self._holder = Holder(user_name(), os.getpid(), socket.gethostname(), command, stamp(now))
+        self._beat = beat
+        self._released = threading.Event()
         # Bound to the process, not to a thread: a signal may end the run from another one.
         self._lock = FileLock(directory / f"{name}.lock", timeout=0, mode=0o644, thread_local=False)
         self.took_over: Holder | None = None
@@ -66,15 +90,20 @@ class EnvironmentLock:
             ) from exc
         try:
             self.took_over = _read(self._sidecar)
+            if self._lives_elsewhere(self.took_over):
+                raise self._refusal()
             self._announce()
         except BaseException:
             self._lock.release()
             raise
+        self._released.clear()
+        threading.Thread(target=self._show_life, name="lock", daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._released.set()
         try:
             self._sidecar.unlink(missing_ok=True)
         finally:
@@ -87,14 +116,30 @@ class EnvironmentLock:
         draft.chmod(0o644)
         draft.replace(self._sidecar)
 
+    def _show_life(self) -> None:
+        """Touch the sidecar until the lock is released."""
+        while not self._released.wait(self._beat):
+            with suppress(OSError):  # just released, or the folder is out of reach: then others see no life
+                os.utime(self._sidecar)
+
+    def _lives_elsewhere(self, holder: Holder | None) -> bool:
+        """Whether another machine's holder shows life, by the clock of the folder they share."""
+        if holder is None or holder.host == self._holder.host:
+            return False
+        lock = Path(self._lock.lock_file)
+        os.utime(lock)
+        return lock.stat().st_mtime - self._sidecar.stat().st_mtime < _DEAD_AFTER
+
     def _refusal(self) -> LockedError:
         holder = _read(self._sidecar)
         by = "another run" if holder is None else str(holder)
         return LockedError(
             f"environment {self._environment} is locked by {by}",
-            hint="Wait for it to finish and run the command again. The lock ends with that process.",
+            hint="Run the command again when it has finished, or let it wait: --lock-timeout 5m. "
+            "The lock ends with that process.",
             command="" if holder is None else holder.command,
             since=None if holder is None else instant(holder.since),
+            holder=None if holder is None else asdict(holder),
         )
 
 
@@ -107,6 +152,7 @@ def _read(sidecar: Path) -> Holder | None:
     try:
         content = json.loads(text)
         since = stamp(instant(content["since"]))
-        return Holder(int(content["pid"]), str(content["host"]), str(content["command"]), since)
+        texts = {name: str(content[name]) for name in ("user", "host", "command")}
+        return Holder(**texts, pid=int(content["pid"]), since=since)
     except (ValueError, TypeError, KeyError):
         return None

@@ -7,8 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from reconciler.ledger import EnvironmentLock
 from reconciler.sandbox import Fault
 from tests.integration.conftest import Cli, Served
 
@@ -61,6 +65,38 @@ def test_a_second_apply_is_told_who_holds_the_lock(
     first.communicate(timeout=60)
     assert first.returncode == 0
     assert cli("plan", directory, "--detailed-exitcode").code == 0
+
+
+def test_a_second_apply_may_wait_for_the_first_and_says_for_whom(
+    served: Served, project: Callable[..., Path]
+) -> None:
+    directory = project(account_yaml=many_sites(1))
+    with EnvironmentLock(directory / ".reconciler", "embedded", command="apply", now=datetime.now(UTC)):
+        waiting = start(served, "apply", directory, "--yes", "--lock-timeout", "60s")
+        assert f"process {os.getpid()} on" in until(waiting, "Waiting up to 60 s")
+        assert served.calls() == []
+    _, err = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0, err
+    assert "Took over" not in err
+
+
+def test_ctrl_c_ends_the_wait_for_the_lock(served: Served, project: Callable[..., Path]) -> None:
+    directory = project(account_yaml=many_sites(1))
+    with EnvironmentLock(directory / ".reconciler", "embedded", command="apply", now=datetime.now(UTC)):
+        waiting = start(served, "apply", directory, "--yes", "--lock-timeout", "1h")
+        until(waiting, "Waiting")
+        waiting.send_signal(signal.SIGINT)
+        _, err = waiting.communicate(timeout=60)
+    assert waiting.returncode == 130
+    assert "Traceback" not in err
+    assert served.calls() == []
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "5d", ""])
+def test_a_lock_timeout_that_is_none_is_refused(text: str, cli: Cli, project: Callable[..., Path]) -> None:
+    refused = cli("apply", project(account_yaml=many_sites(1)), "--lock-timeout", text)
+    assert refused.code == 1
+    assert "--lock-timeout" in refused.err
 
 
 def test_ctrl_c_finishes_the_write_in_flight_and_the_next_run_goes_on(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from reconciler.errors import LockedError
-from reconciler.ledger import EnvironmentLock
+from reconciler.ledger import EnvironmentLock, user_name
+from reconciler.ledger.lock import BEAT
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -100,3 +104,56 @@ def test_a_torn_sidecar_does_not_stand_in_the_way(tmp_path: Path, content: str) 
     (tmp_path / "production.holder.json").write_text(content)
     with lock(tmp_path), pytest.raises(LockedError), lock(tmp_path):
         pytest.fail("held twice")
+
+
+ELSEWHERE = {"user": "kim", "pid": os.getpid(), "host": "another.example.com", "command": "apply"}
+
+
+def held_elsewhere(directory: Path, *, seconds_ago: float) -> Path:
+    """What a holder on another machine leaves in a shared folder whose file locks do not reach here."""
+    sidecar = directory / "production.holder.json"
+    sidecar.write_text(json.dumps({**ELSEWHERE, "since": "2026-11-20T08:30:00+00:00"}))
+    touched = sidecar.stat().st_mtime - seconds_ago
+    os.utime(sidecar, (touched, touched))
+    return sidecar
+
+
+def test_a_holder_on_another_machine_is_alive_while_it_shows_life(tmp_path: Path) -> None:
+    sidecar = held_elsewhere(tmp_path, seconds_ago=BEAT)
+    with pytest.raises(LockedError, match=r"kim, process \d+ on another\.example\.com"), lock(tmp_path):
+        pytest.fail("two machines held one environment")
+    assert json.loads(sidecar.read_text())["host"] == "another.example.com"
+
+
+def test_a_holder_on_another_machine_that_shows_no_life_is_taken_over(tmp_path: Path) -> None:
+    held_elsewhere(tmp_path, seconds_ago=5 * BEAT)
+    with lock(tmp_path) as mine:
+        assert mine.took_over is not None
+        assert mine.took_over.host == "another.example.com"
+
+
+def test_a_holder_shows_life_until_it_releases(tmp_path: Path) -> None:
+    with EnvironmentLock(tmp_path, "production", command="apply", now=NOW, beat=0.01):
+        [sidecar] = tmp_path.glob("*.holder.json")
+        os.utime(sidecar, (0, 0))
+        until = time.monotonic() + 30
+        while sidecar.stat().st_mtime == 0:
+            assert time.monotonic() < until, "it shows no life"
+            time.sleep(0.005)
+    assert not sidecar.exists()
+
+
+def test_the_refusal_tells_programs_who_holds_it(tmp_path: Path) -> None:
+    with lock(tmp_path), pytest.raises(LockedError) as caught, lock(tmp_path):
+        pytest.fail("held twice")
+    error = caught.value.to_json()["error"]
+    assert isinstance(error, dict)
+    assert error["holder"] == {
+        "user": user_name(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "command": "apply",
+        "since": "2026-11-20T09:00:00.000000+00:00",
+    }
+    assert "--lock-timeout" in caught.value.hint
+    assert (caught.value.command, caught.value.since) == ("apply", NOW)
