@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.account import Account
-from reconciler.engine import Event, Unrecorded, execute, fetch_and_recover, touched, verify
+from reconciler.engine import PATIENCE, Event, Unrecorded, execute, fetch_and_recover, touched, verify
 from reconciler.errors import PlanError, ReconcilerError
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
@@ -196,6 +196,11 @@ def apply_plan(
     unverified: ReconcilerError | None = None
     try:
         remaining = _remaining(account, planned, report, options, on_event)
+        for pause in PATIENCE:
+            if not remaining or stop.is_set():
+                break
+            stop.wait(pause)  # a list may lag behind what was written
+            remaining = _remaining(account, planned, report, options, on_event)
     except ReconcilerError as exc:
         unverified = exc
     sent = account.client.requests

@@ -8,13 +8,14 @@ from reconciler.engine.events import (
     StepStarted,
     ValueReplaced,
 )
-from reconciler.engine.execute import execute
+from reconciler.engine.execute import PATIENCE, execute
 from reconciler.engine.fetch import fetch
 from reconciler.engine.journal import Journal, Unrecorded
 from reconciler.engine.recover import Recovery, fetch_and_recover, recover
 from reconciler.engine.verify import touched, verify
 
 __all__ = [
+    "PATIENCE",
     "Event",
     "IntentRecovered",
     "Journal",

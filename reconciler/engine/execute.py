@@ -7,14 +7,15 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from reconciler.engine.endings import Ending
 from reconciler.engine.events import Event, StepFinished, StepStarted, ValueReplaced
 from reconciler.engine.fetch import ignore
 from reconciler.engine.graph import Graph
 from reconciler.engine.journal import Journal
 from reconciler.engine.payload import Payloads, Secrets
-from reconciler.engine.sending import Delivery, Ending, Sender, adopted
+from reconciler.engine.sending import Delivery, Sender, adopted
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
     Action,
@@ -39,7 +40,7 @@ BATCH_LIMIT = 50
 """Most objects in one bulk call; CHeKT names no limit (chekt-api/README.md section 12.8)."""
 
 PATIENCE = (1.0, 2.0, 4.0)
-"""Seconds before each look at the account after an answer was lost; one sending each."""
+"""Seconds before each look at the account after an answer was lost. Lists may lag less than their sum."""
 
 
 def execute(  # noqa: PLR0913  # each is a separate door to the world, given by name
@@ -70,6 +71,7 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
     write that fails: the report says so.
     """
     rows = dict(owned)
+    doubted = _possibly_made(journal, clock() - timedelta(seconds=sum(patience)))
     _record_what_needs_no_write(plan, desired, snapshot, rows, surfaces, journal)
     sender = Sender(
         run=run,
@@ -83,11 +85,18 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
         clock=clock,
         stop=stop,
         patience=patience,
+        doubted=doubted,
         before=_ids_by_collection(snapshot),
         blocked=blocked,
     )
     execution = _Execution(plan, steps(plan, desired, surfaces), sender, stop, on_event)
     return execution.run(parallelism)
+
+
+def _possibly_made(journal: Journal, since: datetime) -> frozenset[Address]:
+    """What lists may not show yet although it exists: creates left open, and those done since."""
+    left_open = {intent.address for intent in journal.unsettled() if intent.operation == "create"}
+    return frozenset(left_open) | journal.created_since(since)
 
 
 def _ids_by_collection(snapshot: Snapshot) -> dict[Collection, frozenset[str]]:

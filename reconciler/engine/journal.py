@@ -55,6 +55,10 @@ class Journal(Findings, Protocol):
         """
         ...
 
+    def created_since(self, instant: datetime) -> frozenset[Address]:
+        """What was created, as far as is known, at ``instant`` (aware) or after."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:

@@ -8,6 +8,8 @@
                                    │   wait, look up (evidence.py)
                                    │     ├─ happened, refused, unproven ─► settle
                                    └─────┴─ did not: the same key again
+
+What answers and looks mean is written down in endings.py.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from reconciler.engine.endings import Ending, Sending, plain_ending, proven_ending, undone_ending
 from reconciler.engine.evidence import (
     Proof,
     Verdict,
@@ -28,7 +31,7 @@ from reconciler.engine.evidence import (
 from reconciler.engine.journal import Journal
 from reconciler.engine.payload import Payloads, Prepared
 from reconciler.errors import AuthError, PlanError, ReconcilerError, SecretError
-from reconciler.intents import Intent, IntentStatus
+from reconciler.intents import IntentStatus
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
@@ -55,20 +58,6 @@ _JOURNALLED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """How one step ended. ``stays_open``: its intent may still arrive, so only its own key may repeat it.
-
-    ``replaced``: the fields the server stored differently.
-    """
-
-    status: OutcomeStatus
-    message: str = ""
-    live: LiveObject | None = None
-    stays_open: bool = False
-    replaced: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Delivery:
     """The endings of the steps of one call, in order, and the requests it took."""
 
@@ -77,14 +66,8 @@ class Delivery:
     writes: int
 
 
-@dataclass(slots=True)
-class _Sending:
-    """A step on its way."""
-
-    step: Step
-    write: Write
-    intent: Intent
-    ending: Ending | None = None
+SENDINGS = 2
+"""How often one run sends a create at most. Other writes: as often as ``patience`` has entries."""
 
 
 @dataclass(slots=True)
@@ -97,9 +80,9 @@ class _Counts:
 class Sender:
     """Sends steps. Used from many threads: steps of one address never run side by side.
 
-    ``owned`` is kept up to date. ``patience``: seconds to wait before each look at the account after
-    an answer was lost; a write is sent at most as often as it has entries. ``blocked``: why nothing is
-    sent for an address in this run.
+    ``owned`` is kept up to date. ``patience``: seconds to wait before each look at the account after an
+    answer was lost. ``doubted``: what an earlier run may have created although no list shows it yet.
+    ``blocked``: why nothing is sent for an address in this run.
     """
 
     run: int
@@ -113,6 +96,7 @@ class Sender:
     clock: Callable[[], datetime]
     stop: threading.Event
     patience: tuple[float, ...]
+    doubted: frozenset[Address] = frozenset()
     before: dict[Collection, frozenset[str]] = field(default_factory=dict)
     blocked: Mapping[Address, str] = field(default_factory=dict)
 
@@ -130,43 +114,66 @@ class Sender:
                 endings[position] = Ending(OutcomeStatus.FAILED, exc.message)
         intents = self.journal.intend_all(self.run, [each.draft for _, each in ready], self.clock())
         batch = [
-            _Sending(steps[position], replace(each.write, idempotency_key=intent.idempotency_key), intent)
+            Sending(
+                steps[position],
+                replace(each.write, idempotency_key=intent.idempotency_key),
+                intent,
+                doubted=each.write.operation == "create" and each.write.address in self.doubted,
+            )
             for (position, each), intent in zip(ready, intents, strict=True)
         ]
         counts = _Counts()
-        self._deliver(batch, counts)
+        self._deliver([sending for sending in batch if not sending.doubted], counts)
+        self._deliver(
+            self._looked_for([sending for sending in batch if sending.doubted], self.patience, counts), counts
+        )
         for (position, _), sending in zip(ready, batch, strict=True):
             endings[position] = self._settle(sending)
         return Delivery(tuple(endings[n] for n in range(len(steps))), counts.reads, counts.writes)
 
-    def _deliver(self, batch: Sequence[_Sending], counts: _Counts) -> None:
-        """Send until every write has an ending."""
+    def _deliver(self, batch: Sequence[Sending], counts: _Counts) -> None:
+        """Send until every write has an ending. After each sending come its looks at the account."""
         waiting = list(batch)
-        for attempt, pause in enumerate(self.patience):
-            results = self._write(waiting)
-            counts.writes += bool(waiting)
-            for sending, result in zip(waiting, results, strict=True):
-                sending.ending = _plain_ending(result, attempt)
-            doubtful = [
-                (sending, result)
-                for sending, result in zip(waiting, results, strict=True)
-                if sending.ending is None
-            ]
-            if not doubtful:
-                return
-            self.stop.wait(pause)
-            verdicts = self._look_up([sending.write for sending, _ in doubtful], counts)
-            last = attempt == len(self.patience) - 1
-            for (sending, result), verdict in zip(doubtful, verdicts, strict=True):
-                lost = result.error or "the answer named no id"
-                sending.ending = _proven_ending(lost, verdict) or _undone_ending(
-                    result, lost, verdict.why, last=last, stopped=self.stop.is_set()
-                )
-            waiting = [sending for sending, _ in doubtful if sending.ending is None]
+        creating = any(sending.write.operation == "create" for sending in batch)
+        rounds = [self.patience] * SENDINGS if creating else [(pause,) for pause in self.patience]
+        for left, pauses in zip(reversed(range(len(rounds))), rounds, strict=True):
+            doubtful = self._sent(waiting, counts)
+            waiting = self._looked_for(doubtful, pauses, counts, last=not left)
             if not waiting:
                 return
 
-    def _write(self, batch: Sequence[_Sending]) -> Sequence[WriteResult]:
+    def _sent(self, batch: Sequence[Sending], counts: _Counts) -> list[Sending]:
+        """Send ``batch``; what the answers say nothing of, or not enough."""
+        results = self._write(batch)
+        counts.writes += bool(batch)
+        for sending, result in zip(batch, results, strict=True):
+            repeated = sending.doubted or sending.result is not None
+            sending.result = result
+            sending.ending = plain_ending(result, repeated=repeated)
+        return [sending for sending in batch if sending.ending is None]
+
+    def _looked_for(
+        self, batch: Sequence[Sending], pauses: Sequence[float], counts: _Counts, *, last: bool = False
+    ) -> list[Sending]:
+        """Look for what ``batch`` may have done, after each of ``pauses``; what is to be sent (again)."""
+        waiting = list(batch)
+        for looks_left, pause in zip(reversed(range(len(pauses))), pauses, strict=True):
+            if not waiting:
+                break
+            self.stop.wait(pause)
+            verdicts = self._look_up([sending.write for sending in waiting], counts)
+            final = not looks_left or self.stop.is_set()
+            for sending, verdict in zip(waiting, verdicts, strict=True):
+                if final or verdict.proof is Proof.HAPPENED:
+                    sending.ending = proven_ending(sending, verdict) or undone_ending(
+                        sending, verdict.why, last=last, stopped=self.stop.is_set()
+                    )
+            waiting = [sending for sending in waiting if sending.ending is None]
+            if final:
+                break
+        return waiting
+
+    def _write(self, batch: Sequence[Sending]) -> Sequence[WriteResult]:
         """One result a write, whatever the writer does."""
         writes = [sending.write for sending in batch]
         if not writes:
@@ -228,7 +235,7 @@ class Sender:
         is_new = collection.parent is not None and collection.parent not in self.snapshot.objects
         return frozenset() if is_new else None
 
-    def _settle(self, sending: _Sending) -> Ending:
+    def _settle(self, sending: Sending) -> Ending:
         """Journal how it ended and, in the same transaction, what is owned because of it."""
         ending = sending.ending
         assert ending is not None, sending.step.key
@@ -244,7 +251,7 @@ class Sender:
             if write.operation == "delete":
                 self.journal.forget(write.address)
             else:
-                row = self._row(write, ending.live)
+                row = self._row(write, ending.live, answered=sending.result is not None)
                 self.journal.record(row)
         if write.operation == "delete":
             self.owned.pop(write.address, None)
@@ -255,8 +262,11 @@ class Sender:
             self.payloads.created(write.address, remote_id)
         return replace(ending, replaced=tuple(name for name in row.replaced if name in write.payload))
 
-    def _row(self, write: Write, returned: LiveObject | None) -> Owned:
-        """What we own of ``write.address`` once ``write`` is done."""
+    def _row(self, write: Write, returned: LiveObject | None, *, answered: bool) -> Owned:
+        """What we own of ``write.address`` once ``write`` is done.
+
+        ``answered``: ``returned`` is what came of this very payload, not of one that an earlier run sent.
+        """
         address = write.address
         live = self.payloads.live(address)
         row = self.owned.get(address) if write.operation == "update" else None
@@ -276,7 +286,7 @@ class Sender:
             remote_id=remote_id,
             external_id=external_id,
             protect=base.protect if resource is None else resource.lifecycle.protect,
-            replaced=self._replaced(base, write, returned),
+            replaced=self._replaced(base, write, returned if answered else None),
             secrets=self._secrets(base, write),
         )
 
@@ -305,39 +315,3 @@ def adopted(row: Owned | None, address: Address, live: LiveObject) -> Owned:
     """What we own once ``live`` is taken over; ``row`` counts only if it is about the same object."""
     about = row if row is not None and row.remote_id in (None, live.remote_id) else Owned(address, None, None)
     return replace(about, remote_id=live.remote_id, external_id=live.external_id)
-
-
-def _plain_ending(result: WriteResult, attempt: int) -> Ending | None:
-    """The ending an answer gives by itself; None where the account has to be looked at."""
-    if result.ambiguous:
-        return None
-    if result.error is not None:
-        # A repeat may be refused because the first one did arrive.
-        return Ending(OutcomeStatus.FAILED, result.error) if attempt == 0 else None
-    if result.write.operation == "create" and (result.live is None or not result.live.remote_id):
-        return None
-    return Ending(OutcomeStatus.DONE, live=result.live)
-
-
-def _proven_ending(lost: str, verdict: Verdict) -> Ending | None:
-    """The ending that the account's evidence gives; None where it proves that nothing happened."""
-    if verdict.proof is Proof.HAPPENED:
-        return Ending(OutcomeStatus.DONE, f"{lost}; {verdict.why}", verdict.live)
-    if verdict.proof is Proof.REFUSED:
-        return Ending(OutcomeStatus.FAILED, f"{lost}; {verdict.why}")
-    if verdict.proof is Proof.UNPROVEN:
-        return Ending(
-            OutcomeStatus.UNKNOWN, f"{lost}; whether it took effect is unknown, since {verdict.why}"
-        )
-    return None
-
-
-def _undone_ending(result: WriteResult, lost: str, why: str, *, last: bool, stopped: bool) -> Ending | None:
-    """The ending of a write that did not happen; None to send it again, with its own key."""
-    if result.error is not None and not result.ambiguous:
-        return Ending(OutcomeStatus.FAILED, result.error)
-    if stopped:
-        return Ending(OutcomeStatus.SKIPPED, f"{lost}; stopped before it was sent again", stays_open=True)
-    if last:
-        return Ending(OutcomeStatus.FAILED, f"{lost}; {why}", stays_open=True)
-    return None

@@ -154,6 +154,15 @@ class JournalTables:
         if not changed:
             raise LedgerError(f"intent {intent.id} is settled already", address=intent.address)
 
+    def created_since(self, instant: datetime) -> frozenset[Address]:
+        """The addresses of creates that were settled as done at ``instant`` (aware) or after."""
+        rows = self._database.rows(
+            "SELECT DISTINCT address FROM intents WHERE environment = ? AND operation = 'create'"
+            " AND status = 'done' AND settled_at >= ?",
+            (self._database.environment, stamp(instant)),
+        )
+        return frozenset(Address.parse(row["address"]) for row in rows)
+
     def unsettled(self, address: Address | None = None) -> list[Intent]:
         """The open and the unknown intents (of ``address``, where given), oldest first.
 

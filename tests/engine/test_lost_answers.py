@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from reconciler.kinds.surfaces import surfaces
 from reconciler.model import Address, LiveObject, Resource, Write
-from tests.engine.account import Account, Stored, dealer, device, resource, site, webhook
+from tests.engine.account import Account, Killed, Stored, dealer, device, resource, site, webhook
 from tests.engine.rig import Rig, all_done, outcome, outcomes
 
 HQ = Address("site", ("acme", "hq"))
@@ -61,34 +63,110 @@ def test_a_create_that_never_arrives_fails_and_the_next_run_keeps_its_key(rig: R
 
 
 def test_a_create_that_arrives_late_is_ours_in_the_next_run(rig: Rig) -> None:
-    rig.account.faults[HQ, "create"] = ["lost before"] * 3
+    rig.account.faults[HQ, "create"] = ["lost before"] * 2
     rig.apply([dealer(), site()])
     late = of(rig, HQ)[0]
     rig.account._one(late)
     report = rig.apply([dealer(), site()])
     assert report.outcomes == ()
     assert rig.ledger.owned()[HQ].remote_id == "1"
-    assert len(of(rig, HQ)) == 4
+    assert len(of(rig, HQ)) == 3
 
 
-def test_a_repeat_refused_because_the_first_arrived_counts_as_done(rig: Rig) -> None:
-    """The list lags behind: it does not show the object until it is asked the second time."""
-    account = rig.account
-    account.faults[HQ, "create"] = ["lost"]
-    listed, hidden = type(account).list, [1]
+def hide(account: Account, name: str, looks: int) -> None:
+    """Lists lag behind: they do not show ``name`` until they are asked once more than ``looks``."""
+    listed, left = type(account).list, [looks]
 
     def lagging(kind: str, parents: tuple[str, ...]) -> list[LiveObject]:
         found = list(listed(account, kind, parents))
-        if kind == "site" and found and hidden:
-            hidden.pop()
-            return []
+        if left[0] and any(live.external_id == name for live in found):
+            left[0] -= 1
+            return [live for live in found if live.external_id != name]
         return found
 
     account.list = lagging  # type: ignore[method-assign,assignment]
-    account.remembers_keys = False
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_one_look_that_shows_nothing_does_not_send_a_create_again(rig: Rig, looks: int) -> None:
+    rig.account.faults[HQ, "create"] = ["lost"]
+    rig.account.remembers_keys = rig.account.refuses_duplicates = False
+    hide(rig.account, "hq", looks)
+    assert all_done(rig.apply([dealer(), site()]))
+    assert len(of(rig, HQ)) == 1
+
+
+def test_a_repeat_refused_because_the_first_arrived_counts_as_done(rig: Rig) -> None:
+    rig.account.faults[HQ, "create"] = ["lost"]
+    rig.account.remembers_keys = False
+    hide(rig.account, "hq", 3)
     assert all_done(rig.apply([dealer(), site()]))
     assert len(of(rig, HQ)) == 2
-    assert len(account.find("site", "hq")) == 1
+    assert len(rig.account.find("site", "hq")) == 1
+
+
+def test_a_repeat_refused_while_nothing_shows_is_left_to_the_next_run(rig: Rig) -> None:
+    rig.account.faults[HQ, "create"] = ["lost"]
+    rig.account.remembers_keys = False
+    hide(rig.account, "hq", 6)
+    report = rig.apply([dealer(), site()])
+    assert outcomes(report)["site:acme/hq"] == "failed"
+    assert [intent.address for intent in rig.ledger.unsettled()] == [HQ]
+    assert rig.apply([dealer(), site()]).outcomes == ()
+    assert rig.ledger.owned()[HQ].remote_id == "1"
+    assert rig.ledger.unsettled() == []
+
+
+@pytest.mark.parametrize("fault", ["lost", "kill"])
+def test_what_an_earlier_run_left_open_is_looked_for_before_it_is_sent(rig: Rig, fault: str) -> None:
+    """Neither keys nor refusals protect here, and the list lags into the next run."""
+    rig.account.faults[HQ, "create"] = [fault]
+    rig.account.remembers_keys = rig.account.refuses_duplicates = False
+    rig.account.on_write = lambda _: rig.stop.set()  # no time to look
+    hide(rig.account, "hq", 3)
+    with suppress(Killed):
+        rig.apply([dealer(), site()])
+    rig.stop.clear()
+    assert outcomes(rig.apply([dealer(), site()]))["site:acme/hq"] == "done"
+    assert len(of(rig, HQ)) == 1
+    assert len(rig.account.find("site", "hq")) == 1
+
+
+def test_what_was_made_a_moment_ago_and_is_missing_is_looked_for_before_it_is_made_again(rig: Rig) -> None:
+    rig.account.remembers_keys = rig.account.refuses_duplicates = False
+    rig.apply([dealer(), site()])
+    hide(rig.account, "hq", 2)
+    assert all_done(rig.apply([dealer(), site()]))
+    assert len(rig.account.find("site", "hq")) == 1
+    assert rig.ledger.owned()[HQ].remote_id == "1"
+
+
+def test_what_an_earlier_run_made_otherwise_is_not_taken_for_the_server_s_own_value(rig: Rig) -> None:
+    rig.account.faults[HQ, "create"] = ["kill"]
+    with suppress(Killed):
+        rig.apply([dealer(), site()])
+    hide(rig.account, "hq", 2)
+    rig.apply([dealer(), site(name="Headquarters")])
+    assert outcomes(rig.apply([dealer(), site(name="Headquarters")])) == {"site:acme/hq": "done"}
+    assert rig.account.find("site", "hq")[0].fields["name"] == "Headquarters"
+
+
+def test_a_refused_delete_of_what_is_gone_is_done(rig: Rig) -> None:
+    rig.apply([dealer(), site(), device()])
+    rig.account.on_write = lambda writes: rig.account.objects.remove(rig.account.find("device", "door")[0])
+    report = rig.apply([dealer(), site()])
+    assert outcomes(report) == {"device:acme/hq/door": "done"}
+    assert "shows it no longer" in outcome(report, "device:acme/hq/door").message
+    assert DOOR not in rig.ledger.owned()
+
+
+def test_a_refused_delete_of_what_is_there_is_sent_once_and_failed(rig: Rig) -> None:
+    rig.apply([dealer(), site(), device()])
+    rig.account.faults[DOOR, "delete"] = ["fail"]
+    report = rig.apply([dealer(), site()])
+    assert outcome(report, "device:acme/hq/door").message == "422 the server refused it"
+    assert [write.operation for write in of(rig, DOOR)] == ["create", "delete"]
+    assert DOOR in rig.ledger.owned()
 
 
 @pytest.mark.parametrize("fault", ARRIVED)
