@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.kinds import REGISTRY
-from reconciler.planning.diff import diff
+from reconciler.model import FieldChange, Owned, SecretRef
+from reconciler.planning.diff import diff, written
+from reconciler.redaction import MASK
 from tests.planning.world import live_of, resource
 
 WINDOW = {"days": ["mon"], "arm": "18:00", "disarm": "08:00", "mode": "away"}
@@ -131,3 +133,110 @@ def test_deepdiff_is_loaded_only_when_structures_differ() -> None:
         "import sys, reconciler.planning.plan, reconciler.planning.steps; sys.exit('deepdiff' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class TestSecrets:
+    """A secret is compared by the keyed digest of what was last sent; no side of it is ever shown."""
+
+    WEBHOOK = REGISTRY["webhook"]
+    URL = "https://hooks.example.com/arming"
+    REF = SecretRef("env", "CHEKT_WEBHOOK_SECRET")
+    MASKED = FieldChange("secret", MASK, MASK, secret=True)
+
+    def found(
+        self, wanted: object, sent: str | None, now: str | None = None, **fields: object
+    ) -> tuple[FieldChange, ...]:
+        declared = resource("webhook:feed", url=self.URL, secret=wanted, **fields)
+        live = live_of(declared)
+        row = Owned(declared.address, "1", self.URL, secrets={} if sent is None else {"secret": sent})
+        digests = {} if now is None else {"secret": now}
+        return diff(self.WEBHOOK, declared, live, row=row, secret_digests=digests)
+
+    def test_the_secret_last_sent_is_no_difference(self) -> None:
+        assert self.found(self.REF, "d1", "d1") == ()
+
+    @pytest.mark.parametrize(("sent", "now"), [("d1", "d2"), (None, "d1"), ("d1", None)])
+    def test_another_or_an_unknown_one_is_and_both_sides_are_masked(
+        self, sent: str | None, now: str | None
+    ) -> None:
+        assert self.found(self.REF, sent, now) == (self.MASKED,)
+
+    def test_without_a_ledger_row_it_is_sent(self) -> None:
+        declared = resource("webhook:feed", url=self.URL, secret=self.REF)
+        assert diff(self.WEBHOOK, declared, live_of(declared), secret_digests={"secret": "d1"}) == (
+            self.MASKED,
+        )
+
+    def test_null_clears_one_that_was_sent_and_only_that(self) -> None:
+        assert self.found(None, "d1") == (FieldChange("secret", MASK, None, secret=True),)
+        assert self.found(None, None) == ()
+
+    def test_a_value_written_in_the_open_is_masked_all_the_same(self) -> None:
+        assert self.found("in-the-open", "d1") == (self.MASKED,)
+
+    def test_a_reference_in_a_field_that_is_no_secret_is_masked_too(self) -> None:
+        declared = resource("site:acme/hq", name=self.REF)
+        found = diff(REGISTRY["site"], declared, live_of(declared, name="Old"))
+        assert [change for change in found if change.path == "name"] == [
+            FieldChange("name", MASK, MASK, secret=True)
+        ]
+
+    def test_the_fields_after_a_secret_are_compared(self) -> None:
+        declared = resource("webhook:feed", url=self.URL, secret=self.REF, events=["site.armed"])
+        live = replace(live_of(declared), fields={"url": self.URL, "events": []})
+        paths = {change.path for change in diff(self.WEBHOOK, declared, live)}
+        assert paths == {"secret", "events"}
+
+
+class TestIgnoredFields:
+    """``lifecycle.ignore`` shows a difference and marks it; nothing else of it changes."""
+
+    @pytest.mark.parametrize("name", ["name", "address1"])
+    def test_the_field_is_marked_and_its_neighbours_are_not(self, name: str) -> None:
+        declared = resource("site:acme/hq", ignore=[name], name="New", address1="Here")
+        found = diff(REGISTRY["site"], declared, live_of(declared, name="Old", address1="There"))
+        assert {change.path: change.ignored for change in found} == {
+            "name": name == "name",
+            "address1": name == "address1",
+        }
+
+    @pytest.mark.parametrize("ignored", ["windows", "windows[0].arm"])
+    def test_a_field_is_ignored_whole_or_by_the_path_the_plan_shows(self, ignored: str) -> None:
+        declared = resource("schedule:n", ignore=[ignored], windows=[WINDOW])
+        live = live_of(declared, windows=[{**WINDOW, "arm": "19:00"}])
+        assert diff(REGISTRY["schedule"], declared, live) == (
+            FieldChange("windows[0].arm", "19:00", "18:00", ignored=True),
+        )
+
+    def test_another_entry_of_the_list_is_not(self) -> None:
+        declared = resource("schedule:n", ignore=["windows[1].arm"], windows=[WINDOW])
+        live = live_of(declared, windows=[{**WINDOW, "arm": "19:00"}])
+        assert diff(REGISTRY["schedule"], declared, live) == (
+            FieldChange("windows[0].arm", "19:00", "18:00"),
+        )
+
+    def test_an_ignored_secret_stays_a_secret(self) -> None:
+        url = "https://hooks.example.com/arming"
+        declared = resource("webhook:feed", ignore=["secret"], url=url, secret=SecretRef("env", "S"))
+        assert diff(REGISTRY["webhook"], declared, live_of(declared)) == (
+            FieldChange("secret", MASK, MASK, secret=True, ignored=True),
+        )
+
+
+class TestWhatACreateSends:
+    def test_every_field_that_is_set_secrets_masked_and_nulls_left_out(self) -> None:
+        url = "https://hooks.example.com/arming"
+        declared = resource("webhook:feed", url=url, events=["site.armed"], secret=SecretRef("env", "S"))
+        assert sorted(written(REGISTRY["webhook"], declared), key=lambda change: change.path) == [
+            FieldChange("events", None, ["site.armed"]),
+            FieldChange("secret", None, MASK, secret=True),
+            FieldChange("url", None, url),
+        ]
+        assert "secret" not in {
+            change.path
+            for change in written(REGISTRY["webhook"], resource("webhook:feed", url=url, secret=None))
+        }
+
+    def test_a_value_written_in_the_open_is_masked(self) -> None:
+        declared = resource("webhook:feed", url="https://hooks.example.com/arming", secret="open")
+        assert FieldChange("secret", None, MASK, secret=True) in written(REGISTRY["webhook"], declared)
