@@ -117,12 +117,8 @@ def attest(console: Console, address: str, reading: options.Reading, lock_timeou
     """
     from reconciler import workflows
     from reconciler.account import open_account
-    from reconciler.model import Address
 
-    try:
-        where = Address.parse(address)
-    except ValueError as exc:
-        raise ConfigError(str(exc), hint="Write it as the plan does: app:acme/ai-verifier.") from exc
+    where = options.written_address(address)
     with (
         open_account(reading.load(), console.runtime(lock_timeout)) as account,
         account.lock("attest"),

@@ -6,7 +6,6 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console
-from reconciler.errors import ConfigError
 
 
 @click.command(
@@ -30,12 +29,8 @@ def import_(
     """
     from reconciler import importing, render
     from reconciler.account import open_account
-    from reconciler.model import Address
 
-    try:
-        where = Address.parse(address)
-    except ValueError as exc:
-        raise ConfigError(str(exc), hint="Write it as the plan does: site:acme/gangnam-hq.") from exc
+    where = options.written_address(address)
     with (
         open_account(reading.load(), console.runtime(lock_timeout)) as account,
         account.lock("import"),

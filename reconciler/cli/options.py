@@ -15,7 +15,7 @@ from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:  # start-up stays instant
     from reconciler.manifests import Project
-    from reconciler.model import ChangedSince
+    from reconciler.model import Address, ChangedSince
     from reconciler.workflows import Options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -184,6 +184,16 @@ def arming_target(command: Command) -> Command:
         ),
     )
     return _with(options, command)
+
+
+def written_address(text: str) -> Address:
+    """The address that a person wrote. Raises ConfigError."""
+    from reconciler.model import Address
+
+    try:
+        return Address.parse(text)
+    except ValueError as exc:
+        raise ConfigError(str(exc), hint="Write it as the plan does: site:acme/gangnam-hq.") from exc
 
 
 def lock_timeout(command: Command) -> Command:

@@ -2,6 +2,8 @@
 
 from reconciler.ledger.alerts import AlertRecord
 from reconciler.ledger.arming import CommandRecord, Override
+from reconciler.ledger.database import stamp
+from reconciler.ledger.journal import Run
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder, user_name
 from reconciler.ledger.store import FileStore, Lock, Store
@@ -15,6 +17,8 @@ __all__ = [
     "Ledger",
     "Lock",
     "Override",
+    "Run",
     "Store",
+    "stamp",
     "user_name",
 ]
