@@ -1,16 +1,18 @@
-"""A project's targets and the overrides that hold for them: what schedules and ledger say together."""
+"""A project's targets, the overrides that hold for them, and what a plan does to their weeks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from reconciler import ledger
+from reconciler.arming.before import KINDS, before
 from reconciler.arming.fleet import Fleet, Overrides
 from reconciler.arming.project import TargetKey, targets
 from reconciler.arming.spec import Override
 from reconciler.arming.states import State
+from reconciler.arming.weekly import WeekChange, week_changes
 from reconciler.manifests import Project
-from reconciler.model import Address
+from reconciler.model import Address, Owned, Plan, Snapshot
 from reconciler.planning.scope import EVERYTHING, Scope
 
 
@@ -36,3 +38,23 @@ def overrides_of(rows: Iterable[ledger.Override], fleet: Fleet) -> Overrides:
             if row.partition is None or row.partition == key.partition:
                 found.setdefault(key, []).append(order)
     return found
+
+
+def weeks_of(
+    made: Plan,
+    project: Project,
+    snapshot: Snapshot,
+    owned: Mapping[Address, Owned],
+    base: Project | None = None,
+) -> tuple[WeekChange, ...]:
+    """The arming weeks that ``made`` changes, from what was read for it and what people have attested.
+
+    ``base``: the project as it was, where that is at hand: it alone knows of another assignment. Raises
+    ManifestError for schedules of the project that cannot be told.
+    """
+    seen = {address: row.attested for address, row in owned.items() if row.attested is not None}
+    live = {address: one.fields for address, one in snapshot.objects.items() if address.kind in KINDS}
+    texts = [*project.attachments.values(), *(base.attachments.values() if base is not None else ())]
+    declared = base.resources if base is not None else None
+    old = before(made.changes, project.resources, {**seen, **live}, declared, texts)
+    return week_changes(old, project.resources, project.attachments, made.created_at)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,12 @@ from reconciler.cli.console import Console
 from reconciler.errors import PlanError
 
 if TYPE_CHECKING:
+    from reconciler.account import Account
+    from reconciler.arming.weekly import WeekChange
+    from reconciler.cli.progress import Progress
+    from reconciler.cli.since import Base
     from reconciler.model import Plan
+    from reconciler.workflows import Planned
 
 PENDING = 2
 """Exit code: changes are pending and nothing else happened."""
@@ -53,13 +60,13 @@ def plan(
     detailed_exitcode: bool,
 ) -> int:
     """Show what an apply would change in the account that DIR describes."""
-    made = _make(console, reading, limits, changed_since)
+    made = _make(console, reading, limits, output_format, changed_since)
     if out is not None:
-        _save(made, out)
-    console.out(_rendered(made, output_format, console))
+        _save(made.plan, out)
+    console.out(made.shown(output_format, console))
     if out is not None and output_format == "text":
         console.note(f"Saved to {out}. Apply it with: reconciler apply {out}")
-    return PENDING if detailed_exitcode and not made.empty else 0
+    return PENDING if detailed_exitcode and not made.plan.empty else 0
 
 
 @click.command(
@@ -77,40 +84,64 @@ def drift(console: Console, reading: options.Reading, limits: options.Limits, ou
 
     Exits with 0 when there is no difference, with 2 when there is one.
     """
-    made = _make(console, reading, limits)
-    console.out(_rendered(made, output_format, console))
-    return 0 if made.empty else PENDING
+    made = _make(console, reading, limits, output_format)
+    console.out(made.shown(output_format, console))
+    return 0 if made.plan.empty else PENDING
 
 
-def _make(console: Console, reading: options.Reading, limits: options.Limits, ref: str | None = None) -> Plan:
-    from reconciler import workflows
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A plan, and the arming weeks it changes where the output has a place for them."""
+
+    plan: Plan
+    weeks: Sequence[WeekChange] = ()
+
+    def shown(self, output_format: str, console: Console) -> str:
+        from reconciler import render
+
+        return render.render_plan(self.plan, output_format, colour=console.colour, weeks=self.weeks)
+
+
+def _make(
+    console: Console,
+    reading: options.Reading,
+    limits: options.Limits,
+    output_format: str,
+    ref: str | None = None,
+) -> _Made:
     from reconciler.account import open_account
-    from reconciler.cli.since import comparison, unlimited
+    from reconciler.cli.since import base_of
+    from reconciler.timetable import weeks_of
 
     project = reading.load()
-    since = comparison(reading, project, ref) if ref is not None else None
+    base = base_of(reading, project, ref) if ref is not None else None
     with open_account(project, console.runtime()) as account, console.progress() as progress:
-        try:
-            return workflows.make_plan(account, limits.options(changed_since=since), on_event=progress).plan
-        except PlanError as exc:
-            if since is None or not since.addresses or type(exc) is not PlanError:
-                raise
-            everything = limits.options(changed_since=unlimited(since, exc))
-            return workflows.make_plan(account, everything, on_event=progress).plan
+        planned = _planned(account, limits, base, progress)
+    if output_format not in ("markdown", "html"):
+        return _Made(planned.plan)
+    before = base.project if base is not None else None
+    return _Made(planned.plan, weeks_of(planned.plan, project, planned.snapshot, planned.owned, before))
+
+
+def _planned(account: Account, limits: options.Limits, base: Base | None, progress: Progress) -> Planned:
+    """The plan of what changed since ``base``; of everything where that cannot be planned alone."""
+    from reconciler import workflows
+
+    since = base.since if base is not None else None
+    try:
+        return workflows.make_plan(account, limits.options(changed_since=since), on_event=progress)
+    except PlanError as exc:
+        if since is None or not since.addresses or type(exc) is not PlanError:
+            raise
+        why = f"what changed cannot be planned alone ({exc.message})"
+        everything = limits.options(changed_since=replace(since, addresses=None, why=why))
+        return workflows.make_plan(account, everything, on_event=progress)
 
 
 def _save(made: Plan, out: Path) -> None:
     """Write the plan in one step, its project relative to the file so that both can move together."""
-    from dataclasses import replace
-
     from reconciler.files import write_whole
     from reconciler.render.json import to_json
 
     project = os.path.relpath(made.project, out.resolve().parent)
     write_whole(out, to_json(replace(made, project=project)), mode=0o600)
-
-
-def _rendered(made: Plan, output_format: str, console: Console) -> str:
-    from reconciler import render
-
-    return render.render_plan(made, output_format, colour=console.colour)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.errors import PlanError, ReconcilerError
+from reconciler.errors import ReconcilerError
 
 if TYPE_CHECKING:  # start-up stays instant
     from reconciler.cli.options import Reading
@@ -14,7 +14,15 @@ if TYPE_CHECKING:  # start-up stays instant
     from reconciler.model import ChangedSince
 
 
-def comparison(reading: Reading, project: Project, ref: str) -> ChangedSince:
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a plan is compared with: the revision, and the project as it was, None where it cannot be read."""
+
+    since: ChangedSince
+    project: Project | None
+
+
+def base_of(reading: Reading, project: Project, ref: str) -> Base:
     """What ``project`` declares otherwise than the manifests did where HEAD left ``ref``.
 
     Both are read in full and compared by resource, so a variable, a default or a template counts for all
@@ -34,12 +42,9 @@ def comparison(reading: Reading, project: Project, ref: str) -> ChangedSince:
     except ReconcilerError as exc:
         place = f"{exc.source}: " if exc.source is not None else ""
         why = f"the manifests of {revision.commit[:12]} cannot be read ({place}{exc.message})"
-        return ChangedSince(ref, revision.commit, None, why)
+        return Base(ChangedSince(ref, revision.commit, None, why), None)
     if not decide_alike(before, project):
-        return ChangedSince(ref, revision.commit, None, "reconciler.yaml has new rules or another account")
-    return ChangedSince(ref, revision.commit, changed(before.resources, project.resources))
-
-
-def unlimited(since: ChangedSince, error: PlanError) -> ChangedSince:
-    """``since`` for a plan of everything, since for what changed alone there is none."""
-    return replace(since, addresses=None, why=f"what changed cannot be planned alone ({error.message})")
+        why = "reconciler.yaml has new rules or another account"
+        return Base(ChangedSince(ref, revision.commit, None, why), before)
+    addresses = changed(before.resources, project.resources)
+    return Base(ChangedSince(ref, revision.commit, addresses), before)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from reconciler.model import Plan, Report
 
+if TYPE_CHECKING:  # text and JSON need none of the arming
+    from reconciler.arming.weekly import WeekChange
 
-def render_plan(made: Plan, output_format: str, *, colour: bool = False) -> str:
-    """``made`` as ``text``, ``json``, ``markdown`` or ``html``; ``colour`` is for text only."""
+
+def render_plan(
+    made: Plan, output_format: str, *, colour: bool = False, weeks: Sequence[WeekChange] = ()
+) -> str:
+    """``made`` as ``text``, ``json``, ``markdown`` or ``html``.
+
+    ``colour`` is for text only; ``weeks``, the arming weeks it changes, for Markdown and HTML.
+    """
     from reconciler.render import html, json, markdown, text  # noqa: PLC0415  each pulls in its own
 
     match output_format:
         case "json":
             return json.to_json(made)
         case "markdown":
-            return markdown.fitted(made)
+            return markdown.fitted(made, weeks=weeks)
         case "html":
-            return html.to_html(made)
+            return html.to_html(made, weeks)
         case _:
             return text.to_text(made, text.ansi if colour else text.plain)
 

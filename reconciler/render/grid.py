@@ -63,9 +63,13 @@ def days(
     overrides: Sequence[Override],
     dates: Sequence[dt.date],
     now: dt.datetime,
+    zone: Zone | None = None,
 ) -> Iterator[Day]:
-    """``target`` on each of the local ``dates``, ascending and without a hole."""
-    zone = line.zone
+    """``target`` on each of the local ``dates``, ascending and without a hole.
+
+    ``zone``: whose dates and clock are meant, that of ``line`` by default.
+    """
+    zone = line.zone if zone is None else zone
     edges = [_midnight(zone, date) for date in [*dates, dates[-1] + dt.timedelta(days=1)]]
     held = list(_held(line, overrides, edges[0], edges[-1])) if edges[0] < edges[-1] else []
     made = int((now - _ORIGIN).total_seconds())
@@ -78,6 +82,24 @@ def days(
             (*_notes(target, zone, date, begin, end), *_overridden(zone, inside, begin, end)),
             (made - begin) / (end - begin) if begin <= made < end else None,
         )
+
+
+class Part(NamedTuple):
+    """What of a stretch of time lies in one day: shares of the day's length, and times of its clock."""
+
+    left: float
+    right: float
+    begins: str
+    ends: str
+
+
+def part(zone: Zone, date: dt.date, start: int, end: int) -> Part | None:
+    """The part of ``[start, end)`` (seconds since 1970 UTC) that lies in a local date; None for none."""
+    begin, stop = _midnight(zone, date), _midnight(zone, date + dt.timedelta(days=1))
+    if start >= stop or end <= begin:
+        return None
+    inside = _bar(zone, Held(start, end, State.DISARMED, "", override=False), begin, stop)
+    return Part(inside.left, inside.right, inside.begins, inside.ends)
 
 
 def clock(zone: Zone, instant: int) -> str:

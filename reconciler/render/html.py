@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from html import escape
 from typing import NamedTuple
 
+from reconciler.arming.weekly import WeekChange
 from reconciler.model import Action, Address, Change, Plan
 from reconciler.planning.scope import chain
-from reconciler.render import html_change, lines
+from reconciler.render import html_change, lines, week_change
 from reconciler.render.html_change import link, text
 from reconciler.render.html_script import HASH, SCRIPT
 from reconciler.render.html_style import STYLE
@@ -49,8 +50,11 @@ class _Group(NamedTuple):
         return any(change.action in GRAVE for change in self.changes)
 
 
-def to_html(plan: Plan) -> str:
-    """``plan`` as a page. Every value is escaped; the page allows itself nothing but its style and script."""
+def to_html(plan: Plan, weeks: Sequence[WeekChange] = ()) -> str:
+    """``plan`` as a page, with the arming ``weeks`` it changes. Every value is escaped.
+
+    The page allows itself nothing but its own style and script.
+    """
     title = f"Plan for {text(plan.environment)}"
     body = [
         f'<header class="page"><h1>{title}</h1>{_about(plan)}</header>',
@@ -60,6 +64,7 @@ def to_html(plan: Plan) -> str:
         "<main>",
         "" if plan.changes else f'<p class="nothing">{escape(lines.nothing(plan))}</p>',
         _going(plan),
+        week_change.to_html(weeks, plan.created_at),
         *(_section(group, opened=group.grave or len(plan.changes) <= OPEN) for group in _groups(plan)),
         _unmanaged(plan.unmanaged),
         "</main>",
@@ -119,7 +124,7 @@ def _bar(plan: Plan) -> str:
     """The counts, which stay in sight; with the script they choose, and there is a filter."""
     chips = "".join(_chip(action, plan.count(action)) for action in WEIGHT if plan.count(action))
     return (
-        '<form class="bar" role="search" aria-label="Choose changes">'
+        '<form class="choose" role="search" aria-label="Choose changes">'
         f'<fieldset><legend class="unseen">Actions</legend>{chips}</fieldset>'
         '<label class="query"><span class="unseen">Filter changes by address, place, field or value</span>'
         '<input type="search" id="query" placeholder="Filter" autocomplete="off" spellcheck="false"></label>'

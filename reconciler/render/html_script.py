@@ -11,7 +11,7 @@ import hashlib
 SCRIPT = """
 (() => {
   const root = document.documentElement, query = document.querySelector('#query');
-  const boxes = [...document.querySelectorAll('.bar input[type=checkbox]')];
+  const boxes = [...document.querySelectorAll('.choose input[type=checkbox]')];
   const shown = document.querySelector('#shown'), texts = new WeakMap();
   const groups = [...document.querySelectorAll('.group')].map(
     group => [group, [...group.querySelectorAll('.change')]]);

@@ -3,6 +3,10 @@
 Colours are pairs of ink and ground; ``tests/render/test_html.py`` holds every pair to WCAG AA.
 """
 
+from __future__ import annotations
+
+from reconciler.render.week_style import BARS, STATES_DARK, STATES_LIGHT
+
 LIGHT = {
     "page": "#f5f6f8",
     "card": "#ffffff",
@@ -56,9 +60,9 @@ _ACTIONS = "\n".join(
 
 STYLE = (
     f"""
-:root {{ color-scheme: light dark; {_variables(LIGHT)} }}
-@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}
-{_ACTIONS}"""
+:root {{ color-scheme: light dark; {_variables(LIGHT)} {STATES_LIGHT} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} {STATES_DARK} }} }}
+{_ACTIONS}{BARS}"""
     """
 * { box-sizing: border-box; }
 html { scroll-padding-top: 4.5rem; }
@@ -84,10 +88,11 @@ time { white-space: nowrap; }
 .facts { display: flex; flex-wrap: wrap; gap: .4rem 2.5rem; margin: 1rem 0 .75rem; }
 .facts dt { color: var(--soft); font-size: .8125rem; }
 .facts dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.bar { position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap; align-items: center;
+.choose { position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap; align-items: center;
   gap: .4rem .75rem; margin: 0 -1rem; padding: .5rem 1rem; background: var(--page);
   border-bottom: 1px solid var(--line); }
-.bar fieldset { display: flex; flex-wrap: wrap; gap: .35rem; border: 0; margin: 0; padding: 0; min-width: 0; }
+.choose fieldset { display: flex; flex-wrap: wrap; gap: .35rem; border: 0; margin: 0; padding: 0;
+  min-width: 0; }
 .chip { display: inline-flex; align-items: center; gap: .3rem; padding: .1rem .6rem; border-radius: 1rem;
   border: 1px solid var(--tone); color: var(--tone); background: var(--card); font-size: .875rem;
   white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -137,25 +142,45 @@ del::before { content: "- "; color: var(--delete); } ins::before { content: "+ "
 del mark { background: var(--old-mark); } ins mark { background: var(--new-mark); }
 mark { color: inherit; border-radius: .15rem; }
 .none { color: var(--soft); }
+.weeks > h2 { margin: 1.5rem 0 .5rem; }
+.week { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem;
+  margin: 0 0 1rem; }
+.week h3 { font-weight: 600; }
+.week p, .week ul { margin: .2rem 0 0; overflow-wrap: anywhere; }
+.week ul { padding-left: 1.1rem; } .week .sites, .later { color: var(--soft); font-size: .875rem; }
+.week ol { list-style: none; margin: .6rem 0 0; padding: 0; }
+.week ol > li { display: grid; grid-template-columns: 5.5rem minmax(0, 1fr); align-items: center;
+  padding: .25rem 0; border-top: 1px solid var(--line); }
+.week li > b { font-size: .8125rem; } .week li > b span { font-weight: 400; }
+.side { display: grid; grid-template-columns: 3.2rem minmax(0, 1fr); align-items: center;
+  font-size: .75rem; color: var(--soft); }
+.side .bars { height: 1.1rem; margin: 1px 0; } .side .bar { line-height: 1.1rem; font-size: .6875rem; }
+.moved { position: absolute; top: 0; bottom: 0; border: 2px solid var(--mark); border-radius: .15rem; }
+.hours { display: grid; grid-template-columns: 8.7rem minmax(0, 1fr); font-size: .6875rem;
+  color: var(--soft); }
+.hours div { position: relative; height: 1rem; }
+.hours div span { position: absolute; transform: translateX(-50%); }
+.hours div span:first-child { transform: none; } .hours div span:last-child { transform: translateX(-100%); }
 .nothing { font-size: 1.125rem; margin: 1.5rem 0; }
 @media (max-width: 40rem) {
   body { padding: 1rem .75rem 3rem; }
-  .bar { margin: 0 -.75rem; padding: .4rem .75rem; }
-  .bar fieldset { flex-wrap: nowrap; overflow-x: auto; flex: 1 0 100%; padding: 2px 0; }
+  .choose { margin: 0 -.75rem; padding: .4rem .75rem; }
+  .choose fieldset { flex-wrap: nowrap; overflow-x: auto; flex: 1 0 100%; padding: 2px 0; }
   .place { display: block; margin: 0; }
   .change, .group > summary { padding-left: .9rem; padding-right: .75rem; }
+  .week ol > li { grid-template-columns: 1fr; } .hours { grid-template-columns: 3.2rem minmax(0, 1fr); }
   .fields, .fields tbody, .fields tr, .fields th, .fields td { display: block; width: auto; }
   .fields thead { display: none; }
   .fields tr { margin-top: .35rem; }
   .fields th, .fields td { padding: 0; } .fields td { margin-top: .15rem; }
 }
-@media (max-height: 30rem) { .bar { position: static; } }
+@media (max-height: 30rem) { .choose { position: static; } }
 @media print {
   :root { --page: #fff; }
   body { max-width: none; padding: 0; font-size: 11px; }
-  .bar { position: static; border: 0; padding: 0; margin: 0; } .live .query, #shown { display: none; }
+  .choose { position: static; border: 0; padding: 0; margin: 0; } .live .query, #shown { display: none; }
   .live .chip input { display: none; }
-  .large .group, .large .change { content-visibility: visible; } .change { break-inside: avoid; }
+  .large .group, .large .change { content-visibility: visible; } .change, .week { break-inside: avoid; }
   details::details-content { content-visibility: visible; height: auto; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

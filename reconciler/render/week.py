@@ -16,6 +16,7 @@ from reconciler.escape import visible
 from reconciler.render import grid
 from reconciler.render.timeline import utc_text
 from reconciler.render.week_style import POLICY, STYLE
+from reconciler.render.week_words import date_text, words
 
 MOST_ROWS = 1500
 """Days drawn on one page, over all cards: about 2 MB, which a phone still opens."""
@@ -26,8 +27,6 @@ APART = 40
 MOST_NAMES = 200
 """Names listed on a shared card."""
 
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LABEL_GAP = 0.14
 """Least distance of two times below a bar, in shares of the day; nearer ones would cover each other."""
 
@@ -94,14 +93,10 @@ def _made(weeks: Weeks) -> str:
 
 
 def _legend() -> str:
-    entries = [f'<li><i class="{state}"></i>{_words(state)}</li>' for state in reversed(State)]
+    entries = [f'<li><i class="{state}"></i>{words(state)}</li>' for state in reversed(State)]
     entries.append('<li><i class="armed_away override"></i>override by a person</li>')
     entries.append('<li><i class="made"></i>when this page was made</li>')
     return f'<ul class="legend">{"".join(entries)}</ul>'
-
-
-def _words(state: State) -> str:
-    return str(state).replace("_", " ")
 
 
 def _warnings(warnings: Sequence[str]) -> str:
@@ -173,7 +168,11 @@ def _members(card: _Card, names: Mapping[str, str]) -> str:
 
 def _week(days: Sequence[grid.Day]) -> str:
     first, last = days[0].date, days[-1].date
-    span = f"{_date(first)} to {_date(last)} {last.year}" if len(days) > 1 else f"{_date(first)} {first.year}"
+    span = (
+        f"{date_text(first)} to {date_text(last)} {last.year}"
+        if len(days) > 1
+        else f"{date_text(first)} {first.year}"
+    )
     hours = "".join(f'<span style="left:{hour / 24:.4%}">{hour}</span>' for hour in range(0, 25, 6))
     rows = "".join(_day(day) for day in days)
     return (
@@ -182,16 +181,12 @@ def _week(days: Sequence[grid.Day]) -> str:
     )
 
 
-def _date(date: dt.date) -> str:
-    return f"{_WEEKDAYS[date.weekday()]} {date.day} {_MONTHS[date.month - 1]}"
-
-
 def _day(day: grid.Day) -> str:
-    weekday, rest = _date(day.date).split(" ", 1)
+    weekday, rest = date_text(day.date).split(" ", 1)
     kind = "weekend" if day.date.weekday() >= 5 else "weekday"
     inside = [
         *(f'<i class="tick" style="left:{tick.left:.4%}"></i>' for tick in day.ticks),
-        *map(_bar, day.bars),
+        *map(bar_html, day.bars),
         "" if day.now is None else f'<i class="made" style="left:{day.now:.4%}"></i>',
     ]
     times = "".join(f'<span style="left:{left:.4%}">{text}</span>' for left, text in _times(day))
@@ -203,16 +198,17 @@ def _day(day: grid.Day) -> str:
     )
 
 
-def _bar(bar: grid.Bar) -> str:
+def bar_html(bar: grid.Bar) -> str:
+    """One state held, labelled where there is room."""
     width = bar.right - bar.left
     held = bar.held
-    words = "override: " + held.state.mode if held.override else _words(held.state)
+    label = "override: " + held.state.mode if held.override else words(held.state)
     if width < 0.3:
-        words = held.state.mode if width > 0.13 else ""
+        label = held.state.mode if width > 0.13 else ""
     kinds = f"bar {held.state}" + (" override" if held.override else "")
-    title = escape(f"{bar.begins} to {bar.ends} {_words(held.state)}: {visible(held.reason)}")
+    title = escape(f"{bar.begins} to {bar.ends} {words(held.state)}: {visible(held.reason)}")
     style = f"left:{bar.left:.4%};width:{width:.4%}"
-    return f'<span class="{kinds}" style="{style}" title="{title}">{words}</span>'
+    return f'<span class="{kinds}" style="{style}" title="{title}">{label}</span>'
 
 
 def _times(day: grid.Day) -> Iterator[tuple[float, str]]:
@@ -227,10 +223,10 @@ def _times(day: grid.Day) -> Iterator[tuple[float, str]]:
 def _sentence(day: grid.Day) -> str:
     """The day in words, for those who cannot see it."""
     parts = [
-        f"{_words(bar.held.state)} {bar.begins} to {bar.ends}" + (" by override" if bar.held.override else "")
+        f"{words(bar.held.state)} {bar.begins} to {bar.ends}" + (" by override" if bar.held.override else "")
         for bar in day.bars
     ]
-    return f"{_date(day.date)}: {', '.join(parts) or 'no such day'}"
+    return f"{date_text(day.date)}: {', '.join(parts) or 'no such day'}"
 
 
 def _changes(days: Iterable[grid.Day], line: Timeline) -> str:
@@ -242,10 +238,9 @@ def _changes(days: Iterable[grid.Day], line: Timeline) -> str:
             if bar.held.start in seen:
                 continue
             seen.add(bar.held.start)
-            when = (
-                f"{_date(grid.local_date(line.zone, bar.held.start))} {grid.clock(line.zone, bar.held.start)}"
-            )
-            cells = (when, _words(bar.held.state), visible(bar.held.reason))
+            date = date_text(grid.local_date(line.zone, bar.held.start))
+            when = f"{date} {grid.clock(line.zone, bar.held.start)}"
+            cells = (when, words(bar.held.state), visible(bar.held.reason))
             rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     head = '<tr><th scope="col">From</th><th scope="col">State</th><th scope="col">Why</th></tr>'
     return (

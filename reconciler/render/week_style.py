@@ -1,15 +1,40 @@
 """The style of the week grid: light, dark, narrow and on paper."""
 
+STATES_LIGHT = (
+    "--open: #e9edf2; --away: #17518f; --night: #5f3a94; --stay: #a95a08; --on: #fff; --mark: #d4231d;"
+)
+STATES_DARK = (
+    "--open: #2a323d; --away: #6aa9ec; --night: #b695ec; --stay: #efa54e; --on: #10151b; --mark: #ff6b62;"
+)
+"""The colours of states, and of what is marked on them."""
+
+BARS = """
+.bars { position: relative; height: 1.5rem; background: var(--open); border-radius: .25rem;
+  overflow: hidden; }
+.bar { position: absolute; top: 0; bottom: 0; overflow: hidden; white-space: nowrap; text-align: center;
+  font-size: .75rem; line-height: 1.5rem; }
+.tick { position: absolute; top: 0; bottom: 0; width: 1px; background: var(--line); }
+.disarmed { background: var(--open); color: var(--soft); }
+.bar.disarmed { background: none; }
+.armed_away { background: var(--away); color: var(--on); }
+.armed_night { color: var(--on); background: repeating-linear-gradient(135deg, transparent 0 7px,
+  #ffffff2e 7px 9px), var(--night); }
+.armed_stay { color: var(--on); background: repeating-linear-gradient(90deg, transparent 0 6px,
+  #ffffff33 6px 8px), var(--stay); }
+"""
+"""The bars of a day; ``--line`` and ``--soft`` are the page's own."""
+
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """What the page allows itself."""
 
-STYLE = """
-:root { color-scheme: light dark;
-  --page: #f4f5f7; --card: #fff; --ink: #1b2330; --soft: #5a6575; --line: #d5dae1; --open: #e9edf2;
-  --away: #17518f; --night: #5f3a94; --stay: #a95a08; --on: #fff; --mark: #d4231d; --warn: #fff3d6; }
-@media (prefers-color-scheme: dark) { :root {
-  --page: #12161c; --card: #1b212a; --ink: #e8ecf2; --soft: #a3adbb; --line: #39424f; --open: #2a323d;
-  --away: #6aa9ec; --night: #b695ec; --stay: #efa54e; --on: #10151b; --mark: #ff6b62; --warn: #3b3116; } }
+STYLE = (
+    f"""
+:root {{ color-scheme: light dark; {STATES_LIGHT}
+  --page: #f4f5f7; --card: #fff; --ink: #1b2330; --soft: #5a6575; --line: #d5dae1; --warn: #fff3d6; }}
+@media (prefers-color-scheme: dark) {{ :root {{ {STATES_DARK}
+  --page: #12161c; --card: #1b212a; --ink: #e8ecf2; --soft: #a3adbb; --line: #39424f; --warn: #3b3116; }} }}
+{BARS}"""
+    """
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 84rem; background: var(--page); color: var(--ink);
   font: 15px/1.45 system-ui, sans-serif; }
@@ -34,20 +59,8 @@ li > b { font-size: .85rem; line-height: 1.5rem; white-space: nowrap; } li > b s
 .hours div span, .times span { position: absolute; transform: translateX(-50%);
   font-variant-numeric: tabular-nums; }
 .hours div span:first-child { transform: none; } .hours div span:last-child { transform: translateX(-100%); }
-.bars { position: relative; height: 1.5rem; background: var(--open); border-radius: .25rem;
-  overflow: hidden; }
-.bar { position: absolute; top: 0; bottom: 0; overflow: hidden; white-space: nowrap; text-align: center;
-  font-size: .75rem; line-height: 1.5rem; }
-.tick { position: absolute; top: 0; bottom: 0; width: 1px; background: var(--line); }
 .times { position: relative; height: .95rem; font-size: .7rem; line-height: .95rem; color: var(--soft); }
 .times:empty { height: .2rem; }
-.disarmed { background: var(--open); color: var(--soft); }
-.bar.disarmed { background: none; }
-.armed_away { background: var(--away); color: var(--on); }
-.armed_night { color: var(--on); background: repeating-linear-gradient(135deg, transparent 0 7px,
-  #ffffff2e 7px 9px), var(--night); }
-.armed_stay { color: var(--on); background: repeating-linear-gradient(90deg, transparent 0 6px,
-  #ffffff33 6px 8px), var(--stay); }
 .override { outline: 2px dashed var(--mark); outline-offset: -2px; font-weight: 700; }
 i.made { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--mark); }
 .legend i.made { position: static; }
@@ -65,3 +78,4 @@ td:first-child { white-space: nowrap; } td:last-child { overflow-wrap: anywhere;
   article { break-inside: avoid; } details { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
+)

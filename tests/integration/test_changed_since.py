@@ -339,3 +339,16 @@ def test_a_link_that_led_out_of_the_project_is_not_followed(tmp_path: Path, cli:
     repository.commit()
     result = plan(cli, repository, "HEAD")
     assert "leads out of the project" in result.json["changed_since"]["why"]
+
+
+def test_another_schedule_of_a_site_is_drawn(applied: Repository, cli: Cli) -> None:
+    windows = "windows: [{days: [mon], arm: '%s', disarm: '23:00'}]\n"
+    for name, arm in (("early", "18:00"), ("late", "20:00")):
+        applied.write(**{f"{name}.yaml": f"kind: schedule\nid: {name}\n{windows % arm}"})
+    applied.write(**{"b.yaml": FILES["b.yaml"] + "arming: {schedule: early}\n"})
+    applied.commit()
+    assert cli("apply", applied.project, "--yes").code == 0
+    applied.write(**{"b.yaml": FILES["b.yaml"] + "arming: {schedule: late}\n"})
+    shown = cli("plan", applied.project, "--changed-since", "HEAD", "--format", "markdown").out
+    assert "schedule early -> late, clock of UTC: site:acme/b" in shown
+    assert "18:00 to 20:00: armed away before, disarmed after (Mon " in shown

@@ -33,7 +33,7 @@ ATTRIBUTES = {
         "open",
         "tabindex",
     ),
-    *("data-action", "aria-label", "aria-labelledby", "aria-live", "aria-hidden"),
+    *("style", "title", "data-action", "aria-label", "aria-labelledby", "aria-live", "aria-hidden"),
 }
 
 
@@ -154,7 +154,7 @@ def test_the_page_can_be_used_by_ear_and_by_keyboard() -> None:
     assert [tag for tag in tags if re.fullmatch("h[1-6]", tag)][:4] == ["h1", "h2", "h2", "h2"]
     assert tags.count("main") == tags.count("h1") == 1
     assert tags.index("header") < tags.index("form") < tags.index("main")
-    assert {"role": "search", "aria-label": "Choose changes", "class": "bar"} in page.having("form")
+    assert {"role": "search", "aria-label": "Choose changes", "class": "choose"} in page.having("form")
     assert page.having("output")[0]["aria-live"] == "polite"
     labelled = tags.count("label")
     assert labelled == tags.count("input")
