@@ -1,9 +1,7 @@
 """The rate budget: one token bucket per host and credential, shared by all processes of a user.
 
-Capacity is the burst, refill the sustained rate, one request one token (DESIGN section 5). A caller
-reserves its token and sleeps until the token is due, so callers are served in the order they came and
-no wake-up is wasted. What the server says moves the bucket: ``X-RateLimit-Limit`` sets the refill,
-``X-RateLimit-Remaining`` caps the tokens, a 429 empties it until ``Retry-After``.
+A caller reserves its token and sleeps until the token is due, so callers are served in the order they
+came and no wake-up is wasted. What the server says moves the bucket (see ``bucket``).
 
 Times are wall-clock Unix seconds, since processes share them. A clock that steps back stops the
 refill until the next request; one that leaps forward fills the bucket once, never beyond its capacity.
@@ -17,43 +15,22 @@ import os
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
 from filelock import FileLock
 
+from reconciler.chekt.bucket import Bucket, Learned, Rules
 from reconciler.chekt.connection import Rate
 from reconciler.errors import ConfigError, RemoteError
 
-_KEEP_BACK = 0.04
-"""Share of the burst that is never spent: requests that leave evenly do not arrive evenly."""
-
-_REFILL_SHARE = 0.99
-"""Share of the sustained rate that is used: two clocks never run equally fast."""
-
-_RECORD = 256
+_RECORD = 512
 """Bytes of a stored bucket, always as many: to cut a file short costs a flush on common file systems."""
 
+_VERSION = 2
 _MOST_A_MINUTE = 10**9
-
-_LONGEST_BLOCK = 3600.0
-"""Seconds; a block further ahead comes from a clock that has stepped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A bucket at one instant. Negative ``tokens`` are reservations that are not due yet.
-
-    ``limit``: requests a minute the server stated, None before it did. ``blocked_until``: Unix
-    seconds before which nothing may be sent.
-    """
-
-    tokens: float
-    updated: float
-    limit: int | None = None
-    blocked_until: float = 0.0
 
 
 class Store(Protocol):
@@ -114,15 +91,21 @@ class FileStore:
 
 
 def _dump(bucket: Bucket) -> bytes:
-    record = [1, bucket.tokens, bucket.updated, bucket.limit, bucket.blocked_until]
-    return json.dumps(record).encode().ljust(_RECORD)
+    return json.dumps([_VERSION, *astuple(bucket)]).encode().ljust(_RECORD)
 
 
 def _load(record: bytes) -> Bucket | None:
     try:
-        version, tokens, updated, limit, blocked_until = json.loads(record)
-        if version == 1:
-            return Bucket(float(tokens), float(updated), limit and int(limit), float(blocked_until))
+        version, tokens, at_once, updated, limit, blocked_until, learned = json.loads(record)
+        if version == _VERSION:
+            return Bucket(
+                float(tokens),
+                float(at_once),
+                float(updated),
+                limit and int(limit),
+                float(blocked_until),
+                Learned(*map(float, learned)),
+            )
     except (ValueError, TypeError):
         return None
     return None
@@ -144,11 +127,10 @@ class Budget:
         sleep: Callable[[float], object],
         ceiling: bool = False,
     ) -> None:
-        self._rate = rate
+        self._rules = Rules(rate, ceiling)
         self._store = store
         self._clock = clock
         self._sleep = sleep
-        self._ceiling = ceiling
 
     def take(self, patience: float | None = None) -> float:
         """Wait for one token and spend it. Returns the seconds waited.
@@ -174,86 +156,60 @@ class Budget:
 
     def heed(self, headers: Mapping[str, str]) -> None:
         """Follow the rate headers of a response."""
-        limit = _whole(headers.get("X-RateLimit-Limit"))
-        remaining = _whole(headers.get("X-RateLimit-Remaining"))
-        if limit is None and remaining is None:
-            return
+        limit, remaining = _stated(headers)
+        if limit is not None or remaining is not None:
+            self._change(lambda bucket: self._rules.heeded(bucket, limit, remaining))
 
-        def step(bucket: Bucket | None) -> Bucket:
-            current = self._refilled(bucket)
-            tokens = current.tokens if remaining is None else min(current.tokens, remaining)
-            return replace(current, tokens=tokens, limit=limit or current.limit)
+    def refuse(self, seconds: float, *, sent_at: float, headers: Mapping[str, str] | None = None) -> None:
+        """A 429 with ``headers`` came to a request of ``sent_at`` (Unix seconds).
 
-        self._store.change(step)
+        Nothing leaves for ``seconds``, the bucket starts empty after that, and refills more slowly.
+        """
+        limit, _ = _stated(headers or {})
+        now = self._clock()
+        self._change(lambda bucket: self._rules.refused(bucket, now, sent_at, seconds, limit))
 
-    def refuse(self, seconds: float) -> None:
-        """A 429 came: nothing leaves for ``seconds``, and the bucket starts empty after that."""
-
-        def step(bucket: Bucket | None) -> Bucket:
-            current = self._refilled(bucket)
-            until = max(current.blocked_until, self._clock() + min(seconds, _LONGEST_BLOCK))
-            return replace(current, tokens=0.0, updated=until, blocked_until=until)
-
-        self._store.change(step)
+    @property
+    def per_second(self) -> float:
+        """Requests a second it allows now."""
+        return self._rules.per_second(self._change(lambda bucket: bucket))
 
     def _reserve(self) -> tuple[float, float]:
         """Seconds until the reserved token is due, and the block known then."""
-        due, block = 0.0, 0.0
+        due = 0.0
 
-        def step(bucket: Bucket | None) -> Bucket:
-            nonlocal due, block
-            current = self._refilled(bucket)
-            tokens = current.tokens - 1.0
-            due = max(0.0, current.updated - self._clock()) + max(0.0, -tokens / self._refill(current))
-            block = current.blocked_until
-            return replace(current, tokens=tokens)
+        def step(bucket: Bucket) -> Bucket:
+            nonlocal due
+            left, due = self._rules.spent(bucket, self._clock())
+            return left
 
-        self._store.change(step)
-        return due, block
+        after = self._change(step)
+        return due, after.blocked_until
 
     def _give_back(self) -> None:
-        def step(bucket: Bucket | None) -> Bucket:
-            current = self._refilled(bucket)
-            return replace(current, tokens=min(self._capacity(current.limit), current.tokens + 1.0))
-
-        self._store.change(step)
+        self._change(self._rules.returned)
 
     def _block(self) -> float:
         """The block in force. A reservation made under another one is void: the 429 emptied the bucket."""
-        block = 0.0
+        return self._change(lambda bucket: bucket).blocked_until
 
-        def step(bucket: Bucket | None) -> Bucket:
-            nonlocal block
-            current = self._refilled(bucket)
-            block = current.blocked_until
-            return current
+    def _change(self, step: Callable[[Bucket], Bucket]) -> Bucket:
+        """The bucket after ``step``, which is given it refilled."""
+        after: Bucket | None = None
 
-        self._store.change(step)
-        return block
+        def change(bucket: Bucket | None) -> Bucket:
+            nonlocal after
+            after = step(self._rules.refilled(bucket, self._clock()))
+            return after
 
-    def _refilled(self, bucket: Bucket | None) -> Bucket:
-        """The bucket now. Until a block ends ``updated`` lies in the future and nothing is refilled."""
-        now = self._clock()
-        if bucket is None:
-            return Bucket(self._capacity(None), now)
-        if bucket.updated > now + _LONGEST_BLOCK or bucket.tokens < -100.0 * self._rate.burst:
-            return Bucket(0.0, now, bucket.limit)
-        if now < bucket.updated:
-            return bucket if bucket.blocked_until >= bucket.updated else replace(bucket, updated=now)
-        gained = (now - bucket.updated) * self._refill(bucket)
-        return replace(bucket, tokens=min(self._capacity(bucket.limit), bucket.tokens + gained), updated=now)
+        self._store.change(change)
+        assert after is not None
+        return after
 
-    def _per_minute(self, limit: int | None) -> int:
-        if limit is None:
-            return self._rate.per_minute
-        return min(limit, self._rate.per_minute) if self._ceiling else limit
 
-    def _refill(self, bucket: Bucket) -> float:
-        """Tokens a second."""
-        return max(1, self._per_minute(bucket.limit)) / 60.0 * _REFILL_SHARE
-
-    def _capacity(self, limit: int | None) -> float:
-        return max(1.0, min(self._rate.burst, self._per_minute(limit)) * (1.0 - _KEEP_BACK))
+def _stated(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Requests a minute, and requests left, as a response says."""
+    return _whole(headers.get("X-RateLimit-Limit")), _whole(headers.get("X-RateLimit-Remaining"))
 
 
 def _whole(text: str | None) -> int | None:

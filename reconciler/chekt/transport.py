@@ -193,8 +193,7 @@ class Transport:
             self._log(call, f"{type(exc).__name__} after {self._runtime.clock() - started:.2f} s")
             return self._failed(call, exc)
         self._log(call, f"{response.status_code} after {self._runtime.clock() - started:.2f} s")
-        account.budget.heed(response.headers)
-        return self._classify(call, account, response)
+        return self._classify(call, account, response, started)
 
     def _request(self, call: Call) -> httpx.Request:
         headers = {"x-partner-trace-id": self._trace_id}
@@ -232,15 +231,19 @@ class Transport:
             return _Again(RemoteError(f"{call.endpoint}: no answer from {host}: {reason}", hint=hint))
         raise self._ambiguous(call, f"no answer came: {reason}") from exc
 
-    def _classify(self, call: Call, account: Account, response: httpx.Response) -> Answer | _Again:
+    def _classify(
+        self, call: Call, account: Account, response: httpx.Response, sent_at: float
+    ) -> Answer | _Again:
         status = response.status_code
+        if status != 429:
+            account.budget.heed(response.headers)
         if 200 <= status < 300:
             return self._answer(call, response)
         said = wire.server_error(response, self._runtime.redactor)
         if status == 429:
             now = self._runtime.clock()
             wait = wire.retry_after(response, now)
-            account.budget.refuse(1.0 if wait is None else wait)
+            account.budget.refuse(1.0 if wait is None else wait, sent_at=sent_at, headers=response.headers)
             return _Again(self._api_error(call, said, response), wait)
         if status >= 500 or status == 408:
             if call.idempotency_key is not None:

@@ -1,14 +1,17 @@
-"""Rate limits: one token bucket a credential (section 3.6).
+"""Rate limits: two a credential, sustained and burst (section 3.6).
 
-A bucket holds the burst figure and refills at the sustained figure / 60 a second.
+The sustained one is a token bucket that holds the burst figure and refills at the sustained figure / 60
+a second. The burst one allows no more than the burst figure in any second, so that a full bucket
+and what refills meanwhile are not spent together.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -38,6 +41,7 @@ def rate_of(family: str, switches: Switches) -> Rate:
 class _Bucket:
     tokens: float
     at: float
+    last_second: deque[float] = field(default_factory=deque)
 
 
 class Limiter:
@@ -61,9 +65,12 @@ class Limiter:
             bucket = self._buckets.setdefault(credential, _Bucket(rate.burst, now))
             bucket.tokens = min(rate.burst, bucket.tokens + max(0.0, now - bucket.at) * refill)
             bucket.at = now
-            allowed = bucket.tokens >= 1
+            while bucket.last_second and bucket.last_second[0] <= now - 1:
+                bucket.last_second.popleft()
+            allowed = bucket.tokens >= 1 and len(bucket.last_second) < rate.burst
             if allowed:
                 bucket.tokens -= 1
+                bucket.last_second.append(now)
             tokens = bucket.tokens
         full_in = (rate.burst - tokens) / refill if refill else 60.0
         headers = [
@@ -73,6 +80,6 @@ class Limiter:
         ]
         if allowed:
             return headers
-        wait = max(1, math.ceil((1 - tokens) / refill)) if refill else 60
+        wait = max(1, math.ceil((1 - tokens) / refill)) if refill else 60  # a second is enough for the burst
         headers.append(("Retry-After", str(wait)))
         raise Refusal(429, f"rate limit exceeded; try again in {wait} s", headers=tuple(headers))

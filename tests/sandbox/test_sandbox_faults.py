@@ -33,6 +33,19 @@ def test_a_bucket_empties_at_once_and_refills_at_the_sustained_rate(
     assert [partner.get("/sites").status_code for _ in range(2)] == [200, 429]
 
 
+def test_no_second_takes_more_than_the_burst_figure(
+    partner: httpx.Client, switch: Switch, base_clock: BaseClock
+) -> None:
+    switch(rate_limits=True, partner_per_minute=600, partner_burst=6)
+    statuses = []
+    for _ in range(2):
+        statuses += [partner.get("/sites").status_code for _ in range(4)]
+        base_clock.advance(0.5)
+    assert statuses == [200] * 6 + [429] * 2
+    base_clock.advance(0.6)
+    assert partner.get("/sites").status_code == 200
+
+
 def test_each_credential_has_its_own_bucket(
     partner: httpx.Client, dealer: httpx.Client, switch: Switch
 ) -> None:
