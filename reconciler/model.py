@@ -85,6 +85,9 @@ class Lifecycle:
     ignore: frozenset[str] = frozenset()
 
 
+AS_FOUND = "as found"
+"""In place of a secret's digest: it was there when the object was taken over, and cannot be read."""
+
 FieldValue: TypeAlias = "JsonValue | SecretRef"
 
 
@@ -173,8 +176,8 @@ class Replaced:
 class Owned:
     """What the ledger knows of one resource in one environment.
 
-    ``secrets``: keyed digest by secret field, as last sent. ``attested``: the fields a person said
-    they set in the portal, or None. ``remote_id`` is None for a resource that only the portal keeps.
+    ``secrets``: keyed digest by secret field, as last sent, or AS_FOUND. ``attested``: the fields a person
+    said they set in the portal, or None. ``remote_id`` is None for a resource that only the portal keeps.
     """
 
     address: Address

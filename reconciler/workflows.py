@@ -11,6 +11,7 @@ from reconciler.engine import PATIENCE, Event, Unrecorded, execute, fetch_and_re
 from reconciler.errors import PlanError, ReconcilerError
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
+    AS_FOUND,
     Action,
     Address,
     Change,
@@ -80,7 +81,7 @@ def make_plan(
     recorded: Mapping[Address, Owned] = account.ledger.owned()
     moves = moved(account.project.resources, recorded)
     owned = readdressed(recorded, moves.today)
-    desired = _identified(_desired(account, options), owned)
+    desired = identified(_desired(account, options), owned)
     prefix = account.project.settings.ownership.external_id_prefix
     snapshot, recovery = fetch_and_recover(
         account.client,
@@ -106,7 +107,7 @@ def make_plan(
     return Planned(made, desired, snapshot, owned, options.scope, recovery.blocked)
 
 
-def _identified(desired: Sequence[Resource], owned: Mapping[Address, Owned]) -> Sequence[Resource]:
+def identified(desired: Sequence[Resource], owned: Mapping[Address, Owned]) -> Sequence[Resource]:
     """``desired`` with what the ledger says of the objects they are."""
     known = {address: row.external_id for address, row in owned.items()}
     return keeping_external_ids(taking_over(desired, owned), known)
@@ -170,6 +171,7 @@ def apply_plan(
     command = "destroy" if options.destroy else "apply"
     run = ledger.begin_run(command, account.client.trace_id, planned.plan.config_digest, clock())
     keep_moves(account)
+    _keep_secrets(account)
     result = "failed"
     try:
         report = execute(
@@ -219,6 +221,19 @@ def keep_moves(account: Account) -> None:
                 ledger.forget(before)
             for now in moves.today.values():
                 ledger.record(today[now])
+
+
+def _keep_secrets(account: Account) -> None:
+    """Take what the manifests' secrets hold now for those that were taken over as found."""
+    ledger, digests = account.ledger, account.secret_digests()
+    with ledger.transaction():
+        for address, row in ledger.owned().items():
+            known = digests.get(address, {})
+            found = {
+                name: known[name] for name, kept in row.secrets.items() if kept == AS_FOUND and name in known
+            }
+            if found:
+                ledger.record(replace(row, secrets={**row.secrets, **found}))
 
 
 def _remaining(

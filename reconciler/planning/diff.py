@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from reconciler.kinds.kind import Kind, Reference
-from reconciler.model import FieldChange, JsonValue, LiveObject, Owned, Resource, SecretRef
+from reconciler.model import AS_FOUND, FieldChange, JsonValue, LiveObject, Owned, Resource, SecretRef
 from reconciler.planning.digest import canonical
 from reconciler.planning.ownership import settled
 from reconciler.redaction import MASK
@@ -31,7 +31,8 @@ def diff(
 
     Only written fields that the kind manages are compared, and of these only ``compared`` where given.
     An absent live field counts as not set. A secret differs when its keyed digest is not the one last
-    sent (``row.secrets``); both sides are shown as MASK. A value the server is known to replace
+    sent (``row.secrets``; one taken over AS_FOUND is equal to any); both sides are shown as MASK. A value
+    the server is known to replace
     (``row.replaced``) is equal as long as neither side moves. Nested values yield dotted paths
     (``windows[0].arm``); lists that are sets compare as sets and are shown whole. Fields named by
     ``lifecycle.ignore`` are marked ``ignored``.
@@ -71,7 +72,7 @@ def _secret(
     sent = row.secrets.get(name) if row is not None else None
     if wanted is None:
         return (FieldChange(name, MASK, None, secret=True),) if sent is not None else ()
-    if sent is not None and digests.get(name) == sent:
+    if sent is not None and sent in (digests.get(name), AS_FOUND):
         return ()
     return (FieldChange(name, MASK, MASK, secret=True),)
 
