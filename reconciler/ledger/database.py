@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -30,6 +31,8 @@ MEMORY = ":memory:"
 _BUSY_SECONDS = 30.0
 _TURN_SECONDS = 0.05
 _KEY_BYTES = 32
+_OTHERS = 0o077
+"""The permissions of everybody but the owner."""
 
 
 class Database:
@@ -84,15 +87,16 @@ class Database:
 
         Raises LedgerError, naming the row, for one that no version of this program has written.
         """
-        columns = [(field.name, decoders.get(field.name)) for field in fields(record)]
+        columns = [
+            (each.name, decoders.get(each.name, _as_it_is), str(each.type).endswith("| None"))
+            for each in fields(record)
+        ]
         found = []
         for row in self.rows(statement, values):
             try:
-                content = {
-                    name: row[name] if decode is None or row[name] is None else decode(row[name])
-                    for name, decode in columns
-                }
-                found.append(record(**content))
+                found.append(
+                    record(**{name: _value(row[name], decode, may) for name, decode, may in columns})
+                )
             except (ValueError, TypeError, KeyError) as exc:
                 raise LedgerError(
                     f"the ledger {self._place} cannot be read: {record.__name__} {row[0]}: {exc}",
@@ -122,15 +126,20 @@ class Database:
         return value
 
 
-def open_database(path: Path | str, environment: str) -> Database:
+def _silent(_: str) -> None:
+    """Tells nobody."""
+
+
+def open_database(path: Path | str, environment: str, warn: Callable[[str], None] | None = None) -> Database:
     """The ledger file at ``path``, created (0600, in a 0700 directory) where it is missing.
 
-    ``":memory:"`` gives a ledger that lives as long as the object. Raises LedgerError for a file that
+    ``":memory:"`` gives a ledger that lives as long as the object. ``warn`` is told where others could read
+    the file until now. Raises LedgerError for a file that
     is damaged, of another program, of a newer version, read-only or out of reach.
     """
     place = str(path)
     if place != MEMORY:
-        _create(Path(path))
+        _create(Path(path), warn or _silent)
     with translated(place):
         connection = sqlite3.connect(
             place, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -144,16 +153,43 @@ def open_database(path: Path | str, environment: str) -> Database:
     return Database(connection, place, environment)
 
 
-def _create(path: Path) -> None:
-    """Make the file with narrow permissions before SQLite would make it with the usual ones."""
+def _create(path: Path, warn: Callable[[str], None]) -> None:
+    """Make the file with narrow permissions before SQLite would make it with the usual ones.
+
+    One that others can read or write is made private, its log too. A link is refused: what a manifest's
+    repository brings along must not choose which file is written.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.is_symlink():
+            raise LedgerError(
+                f"the ledger {path} is a symbolic link",
+                hint="Name the file itself under `ledger:` in reconciler.yaml.",
+            )
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is no file")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as exc:
         raise LedgerError(
             f"the ledger {path} cannot be opened for writing: {exc.strerror or exc}",
             hint="Let this user write the file and its directory, or name another file under `ledger:`.",
         ) from exc
+    _make_private(path, warn)
+
+
+def _make_private(path: Path, warn: Callable[[str], None]) -> None:
+    """Take the ledger's files from other users. Raises LedgerError where only their owner can."""
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if not file.exists() or not file.stat().st_mode & _OTHERS:
+            continue
+        try:
+            file.chmod(0o600)
+        except OSError as exc:
+            raise LedgerError(
+                f"the ledger {file} is open to other users, and this one cannot change that: {exc.strerror}",
+                hint=f"Let its owner run: chmod 600 {file}",
+            ) from exc
+        warn(f"The ledger {file} was open to other users; it is its owner's alone now.")
 
 
 def _upgrade(connection: sqlite3.Connection, place: str) -> None:
@@ -263,6 +299,19 @@ def stamp(now: datetime) -> str:
     if now.tzinfo is None:
         raise ValueError("a time in the ledger must be aware")
     return now.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _value(stored: object, decode: Callable[[Any], object], may_be_null: bool) -> object:  # noqa: FBT001
+    """What ``stored`` says. Raises ValueError where a file cut short left nothing."""
+    if stored is not None:
+        return decode(stored)
+    if not may_be_null:
+        raise ValueError("a value is missing")
+    return None
 
 
 def json_text(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -25,13 +26,14 @@ class Ledger(Ownership, JournalTables, ArmingTables, AlertTables):
         self.environment = database.environment
 
     @classmethod
-    def open(cls, path: Path | str, environment: str) -> Ledger:
+    def open(cls, path: Path | str, environment: str, warn: Callable[[str], None] | None = None) -> Ledger:
         """The ledger in the file ``path`` (or ``":memory:"``), created where it is missing.
 
-        Raises LedgerError for a file that is damaged, of another program, written by a newer
-        version, read-only or out of reach; such a file is left as it is.
+        ``warn`` is told where other users could read it. Raises LedgerError for a file that is damaged,
+        of another program, written by a newer version, read-only, a link or out of reach; such a file is
+        left as it is.
         """
-        return cls(open_database(path, environment))
+        return cls(open_database(path, environment, warn))
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commits everything written inside together, or nothing."""

@@ -39,7 +39,8 @@ class Store(Protocol):
     def open(self, warn: Callable[[str], None] | None = None) -> Ledger:
         """The ledger. Raises LedgerError where it cannot be read.
 
-        ``warn``: takes the reason instead, where a plan can do without what it cannot reach.
+        ``warn``: told what was amiss with it, and takes the reason where a plan can do without what it
+        cannot reach.
         """
         ...
 
@@ -58,8 +59,8 @@ class FileStore:
     def exists(self) -> bool:
         return self._path.exists()
 
-    def open(self, warn: Callable[[str], None] | None = None) -> Ledger:  # noqa: ARG002  # always in reach
-        return Ledger.open(self._path, self._environment)
+    def open(self, warn: Callable[[str], None] | None = None) -> Ledger:
+        return Ledger.open(self._path, self._environment, warn)
 
     def lock(self, name: str, *, command: str, now: datetime) -> EnvironmentLock:
         return EnvironmentLock(self._path.parent, name, command=command, now=now)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import LedgerError
+from reconciler.intents import IntentDraft
 from reconciler.ledger import Ledger
 from reconciler.ledger.schema import SCHEMA_VERSION
 from reconciler.model import Address, Owned, Replaced
@@ -216,6 +218,94 @@ def test_damage_found_later_is_named_too(path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(LedgerError, match="damaged"), Ledger.open(path, "dev") as ledger:
         ledger.owned()
+
+
+def _everything(path: Path) -> tuple[object, ...]:
+    with Ledger.open(path, "dev") as ledger:
+        return ledger.owned(), ledger.unsettled(), ledger.runs(10), ledger.resolutions(), ledger.commands()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger of many pages."""
+    path = tmp_path_factory.mktemp("whole") / "ledger.db"
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    with Ledger.open(path, "dev") as ledger, ledger.transaction():
+        for number in range(100):
+            ledger.record(Owned(Address("site", ("acme", f"s{number}")), str(number), f"s{number}"))
+        run = ledger.begin_run("apply", "trace", "config", now)
+        drafts = [IntentDraft(Address("site", ("acme", f"x{n}")), "create", None, "d") for n in range(30)]
+        for intent in ledger.intend_all(run, drafts, now)[::2]:
+            ledger.resolve(intent, None, happened=False, resolved_by="kim", now=now)
+    return path
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeroed"])
+def test_a_damaged_ledger_tells_all_or_nothing(whole: Path, tmp_path: Path, damage: str) -> None:
+    """Cut at any size it is refused, or empty; a lost page is noticed by whoever reads it."""
+    content, known = whole.read_bytes(), _everything(whole)
+    assert len(content) > 20 * 4096
+    sizes = {
+        *range(0, len(content), 1013),
+        *range(4096, len(content), 4096),
+        *range(len(content) - 40, len(content)),
+    }
+    pages = range(0, len(content), 4096)
+    spoilt = (
+        [content[:size] for size in sorted(sizes)]
+        if damage == "cut"
+        else [content[:at] + bytes(4096) + content[at + 4096 :] for at in pages]
+    )
+    refused = 0
+    for number, each in enumerate(spoilt):
+        path = tmp_path / f"{number}.db"
+        path.write_bytes(each)
+        try:
+            found = _everything(path)
+        except LedgerError:
+            refused += 1
+        else:
+            assert found == known or not any(found), f"{len(each)} of {len(content)} bytes, {number}"
+    assert refused > len(spoilt) / 3
+
+
+def test_a_link_is_refused_and_what_it_names_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "ledger.db").symlink_to(tmp_path / "notes")
+    with pytest.raises(LedgerError, match="symbolic link"):
+        Ledger.open(tmp_path / "ledger.db", "dev")
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_files_that_others_can_read_are_made_private_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    told: list[str] = []
+    with Ledger.open(path, "dev", told.append) as one:
+        one.record(Owned(SITE, "1", "hq"))
+        assert told == []
+        for each in tmp_path.iterdir():
+            each.chmod(0o644)
+        Ledger.open(path, "dev", told.append).close()
+        assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
+    assert [text.split()[2] for text in told] == [f"{path}", f"{path}-wal", f"{path}-shm"]
+
+
+def test_a_file_of_somebody_else_that_others_can_read_is_refused(as_another_user: None) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "ledger.db"
+        euid = os.geteuid()
+        if euid != os.getuid():
+            os.seteuid(0)
+            Path(name).chmod(0o777)
+            path.touch()
+            path.chmod(0o666)
+            os.seteuid(euid)
+        else:
+            pytest.skip("it takes two users")
+        with pytest.raises(LedgerError, match="open to other users") as caught:
+            Ledger.open(path, "dev")
+        assert caught.value.hint == f"Let its owner run: chmod 600 {path}"
+        os.seteuid(0)
 
 
 def test_a_row_edited_by_hand_is_named(path: Path) -> None:
