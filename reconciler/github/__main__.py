@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 from reconciler.errors import ReconcilerError
 from reconciler.github.api import GitHub
@@ -29,6 +30,11 @@ def main() -> int:
     github = _github(job)
     try:
         return Step(job, runner, github).run()
+    except Exception as exc:  # noqa: BLE001  the last line before the user, and foreign text may be in it
+        runner.tell(traceback.format_exc())
+        runner.annotate("error", "reconciler: error", f"internal error: {type(exc).__name__}: {exc}")
+        runner.output("failure-reason", "error")
+        return 1
     finally:
         if github is not None:
             github.close()

@@ -1,8 +1,11 @@
 """What people agreed to by merging: the plan in the comment of the commit's pull request.
 
-The comment must be ours, last written by us, and made for the commit that was merged. Whoever may run
-workflows of the repository with a token that writes comments can forge it, and so can an administrator; the
-environment's required reviewers are what stands against these.
+The comment must be ours, last written by us, and made for the last commit of what was merged. What this does
+not stand against is another workflow of the same repository that writes comments with the same bot, so
+whoever may push workflows here; the required reviewers of the job's environment do.
+
+An apply that did not finish leaves a second comment with the digest of what is left, so that running the job
+again finishes it.
 """
 
 from __future__ import annotations
@@ -27,10 +30,10 @@ _EDITOR = """query($id: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """The pull request that was merged and what its plan comment stands for."""
+    """The pull request that was merged, and the digests of the plans that stand for it."""
 
     number: int
-    digest: str
+    digests: frozenset[str]
 
 
 def approved(github: GitHub, job: Job) -> Approved:
@@ -40,9 +43,9 @@ def approved(github: GitHub, job: Job) -> Approved:
     GitHubError where that cannot be found out.
     """
     number, head = _merged(github, job)
-    label = job.inputs.label
-    login = github.login()
-    posts = Comments(github, number, login).ours(marker(label))
+    label, login = job.inputs.label, github.login()
+    board = Comments(github, number, login)
+    posts = board.ours(marker(label))
     if not posts:
         raise ApprovalError(
             f"pull request #{number} has no plan called {label!r}",
@@ -58,12 +61,22 @@ def approved(github: GitHub, job: Job) -> Approved:
             hint=f"Let the plan finish before merging. {_ELSE}",
         )
     _check_editor(github, post, login, number)
-    return Approved(number, post.stamp.digest)
+    digests = {post.stamp.digest}
+    for left in board.ours(marker(applied_label(label))):
+        if left.stamp.head == job.sha and left.stamp.digest:
+            _check_editor(github, left, login, number)
+            digests.add(left.stamp.digest)
+    return Approved(number, frozenset(digests))
+
+
+def applied_label(label: str) -> str:
+    """The name of the comment that tells what became of the plan called ``label``."""
+    return f"{label} applied"
 
 
 def check(approved: Approved, fresh: Plan) -> None:
     """Raise PlanChangedError where ``fresh`` is not what was agreed to."""
-    if changes_digest(fresh) != approved.digest:
+    if changes_digest(fresh) not in approved.digests:
         raise PlanChangedError(
             f"the changes to make are not those that pull request #{approved.number} showed",
             hint=f"The account, another merge or the ledger has moved since. {_ELSE}",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Any
 
 from reconciler.escape import visible
 from reconciler.github.job import Job
 from reconciler.github.posts import LIMIT, Stamp, size, written
-from reconciler.model import Outcome, OutcomeStatus, Plan, Report
+from reconciler.model import Action, Address, Outcome, OutcomeStatus, Plan, Report
 from reconciler.render.markdown import fitted
 from reconciler.render.report import to_text
 
-_MOST_ERRORS = 50
-"""Errors told in a comment; the annotations and the log have the others."""
+_MOST = 30_000
+"""Characters of a block in a comment; the log has the whole."""
+
+_LONGEST_LINE = 2_000
 
 
 def comment(plan: Plan, job: Job, stamp: Stamp) -> str:
@@ -37,24 +40,25 @@ def summary(plan: Plan, room: int) -> str:
 
 def failure(command: str, error: Any, job: Job) -> str:
     """What went wrong, for a comment or the summary. ``error``: as in DESIGN section 6."""
-    findings = [_finding(each) for each in error["errors"] or [error]]
-    told = "\n".join(findings[:_MOST_ERRORS])[:20_000]
-    rest = len(findings) - _MOST_ERRORS
-    more = f"\n{rest} more are in the log of [this run]({job.run_url}).\n" if rest > 0 else ""
-    return f"### `{command}` failed: {error['code']}\n\n{fenced(told)}{more}"
+    told = "\n".join(_finding(each) for each in error["errors"] or [error])
+    return f"### `{command}` failed: {error['code']}\n\n{fenced(told)}\n[Run {job.run[0]}]({job.run_url}).\n"
 
 
 def applied(plan: Plan, document: Any) -> str:
-    """What an apply of ``plan`` did, from the JSON it printed."""
-    if "outcomes" not in document:
-        return ""
-    outcomes = tuple(
-        Outcome(change.address, change.action, OutcomeStatus(each["status"]), each["message"])
-        for change, each in zip(plan.changes, document["outcomes"], strict=False)
-    )
+    """What an apply of ``plan`` did, from the JSON it printed; what went wrong comes first."""
+    outcomes = [
+        Outcome(
+            Address.parse(each["address"]),
+            Action(each["action"]),
+            OutcomeStatus(each["status"]),
+            each["message"],
+        )
+        for each in document["outcomes"]
+    ]
+    outcomes.sort(key=lambda outcome: outcome.status is OutcomeStatus.DONE)
     requests = document["requests"]
-    report = Report(outcomes, requests["read"], requests["write"], document["interrupted"])
-    return f"### Apply to `{_plain(plan.environment)}`\n\n{fenced(to_text(report))}"
+    report = Report(tuple(outcomes), requests["read"], requests["write"], document["interrupted"])
+    return f"### Apply to {plan.environment}\n\n{fenced(to_text(report))}"
 
 
 def enforced(document: Any) -> str:
@@ -63,7 +67,7 @@ def enforced(document: Any) -> str:
         return f"### Enforce\n\n{fenced(document['excluded'])}"
     rows = [_target(each) for each in document["targets"]]
     counts = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in document["summary"].items())
-    told = "\n".join(rows[:2000]) or "No targets."
+    told = "\n".join(rows) or "No targets."
     return f"### Enforce: {counts or 'nothing to look at'}\n\n{fenced(told)}"
 
 
@@ -75,11 +79,14 @@ def _target(sight: Any) -> str:
 
 
 def fenced(text: str) -> str:
-    """``text`` as a code block that nothing in it can end."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    body = "\n".join(visible(line) for line in text.rstrip("\n").split("\n"))
-    return f"{fence}text\n{body}\n{fence}\n"
+    """``text`` as a code block that nothing in it can end, cut after a line where it is very long."""
+    lines = [visible(line)[:_LONGEST_LINE] for line in text.rstrip("\n").split("\n")]
+    shown = lines[: sum(total <= _MOST for total in accumulate(size(line) + 1 for line in lines))]
+    body = "\n".join(shown)
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", body)), default=0))
+    rest = len(lines) - len(shown)
+    more = f"\n{rest} more lines are in the log.\n" if rest else ""
+    return f"{fence}text\n{body}\n{fence}\n{more}"
 
 
 def _finding(error: Any) -> str:
@@ -93,7 +100,3 @@ def _end(job: Job, stamp: Stamp) -> str:
     commit = f" for {stamp.head[:12]}" if stamp.head else ""
     digest = f" Digest of the changes: `{stamp.digest.removeprefix('sha256:')[:16]}`." if stamp.digest else ""
     return f"\n[Run {job.run[0]}]({job.run_url}){commit}.{digest}\n"
-
-
-def _plain(text: str) -> str:
-    return visible(text).replace("`", "'")

@@ -13,6 +13,7 @@ from reconciler.github.api import GitHub
 from reconciler.sandbox import Sandbox, Switches
 from tests.github import fake
 from tests.github.fake import FakeGitHub
+from tests.github.projects import write
 from tests.github.runner import ROOT, Machine, basic_environment
 
 
@@ -97,6 +98,13 @@ def machine(tmp_path: Path, tool_cache: Path, service: FakeGitHub, sandbox: Sand
                 "XDG_STATE_HOME": str(tmp_path / "state"),
             },
         )
+
+
+@pytest.fixture
+def project(machine: Machine) -> Path:
+    """A project in the directory ``sites`` of the workspace."""
+    write(machine.workspace / "sites", name="Headquarters")
+    return machine.workspace / "sites"
 
 
 @pytest.fixture
