@@ -87,6 +87,7 @@ def machine(tmp_path: Path, tool_cache: Path, service: FakeGitHub, sandbox: Sand
             tmp_path,
             {
                 **basic_environment(),
+                "CHEKT_API_KEY": simulator.dealer_key(12345),
                 "CHEKT_AUDIENCE": simulator.AUDIENCE,
                 "CHEKT_BASE_URL": server.url,
                 "CHEKT_CLIENT_ID": simulator.CLIENT_ID,

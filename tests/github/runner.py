@@ -133,7 +133,8 @@ class Machine:
             for name, value in _outputs(files["GITHUB_OUTPUT"].read_text(encoding="utf-8")).items():
                 known[f"steps.{step['id']}.outputs.{name}"] = value
         outputs = {name: _evaluated(spec["value"], known) for name, spec in ACTION["outputs"].items()}
-        return Ended(code, log, outputs, (temp / "GITHUB_STEP_SUMMARY-run").read_text(encoding="utf-8"))
+        summaries = sorted(temp.glob("GITHUB_STEP_SUMMARY-*"))
+        return Ended(code, log, outputs, "".join(file.read_text(encoding="utf-8") for file in summaries))
 
 
 def _evaluated(text: str, known: Mapping[str, str]) -> str:
