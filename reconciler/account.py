@@ -53,7 +53,8 @@ class Runtime:
 
     ``debug`` receives a line a request, ``notice`` what a waiting person should know. ``stores``: the
     ledgers in use, by directory and environment, so that a ledger and its locks know of each other.
-    ``lock_timeout``: seconds to wait for a lock that another run holds.
+    ``lock_timeout``: seconds to wait for a lock that another run holds. ``max_rate``: requests a minute,
+    at most.
     """
 
     env: Mapping[str, str]
@@ -63,6 +64,7 @@ class Runtime:
     notice: Callable[[str], None] | None = None
     stores: dict[tuple[Path, str], Store] = field(default_factory=dict)
     lock_timeout: float = 0.0
+    max_rate: int | None = None
 
     def waiting(self, why: str, seconds: float) -> None:
         """Tell that a request is tried again, where the wait is long enough to wonder."""
@@ -84,7 +86,8 @@ class Account:
     def rate_per_minute(self) -> float:
         """The request budget, sustained."""
         connection = self.client.connection
-        return (connection.rate or chekt.DOCUMENTED_RATES[connection.surface]).per_minute
+        rate = connection.rate or chekt.DOCUMENTED_RATES[connection.surface]
+        return min(rate.per_minute, connection.max_rate or rate.per_minute)
 
     def secret(self, ref: SecretRef) -> str:
         """The value of a manifest's secret; masked from now on in everything that is printed."""
@@ -276,6 +279,7 @@ def _embedded(project: Project, runtime: Runtime, surface: Surface) -> chekt.Con
         dialect=environment.dialect,
         clear=environment.clear,
         rate=EMBEDDED_RATE,
+        max_rate=runtime.max_rate,
         debug=runtime.debug,
     )
 
@@ -303,6 +307,7 @@ def _remote(project: Project, runtime: Runtime, surface: Surface) -> chekt.Conne
         connect_timeout=environment.timeouts.connect,
         read_timeout=environment.timeouts.read,
         state_dir=state_directory(runtime.env),
+        max_rate=runtime.max_rate,
         debug=runtime.debug,
     )
 

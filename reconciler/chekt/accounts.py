@@ -16,6 +16,7 @@ from reconciler.chekt.connection import (
     ClientSecret,
     Connection,
     DealerKeys,
+    Rate,
     secrets_of,
 )
 from reconciler.redaction import Redactor
@@ -87,3 +88,15 @@ class Accounts:
                 ceiling=rate.per_minute < documented.per_minute,
             ),
         )
+
+
+def ceiling(
+    connection: Connection, *, clock: Callable[[], float], sleep: Callable[[float], object]
+) -> budget.Budget | None:
+    """The budget of this run alone, for what ``max_rate`` allows; None without one."""
+    if connection.max_rate is None:
+        return None
+    documented = DOCUMENTED_RATES[connection.surface]
+    share = connection.max_rate / documented.per_minute
+    rate = Rate(connection.max_rate, max(1, int(documented.burst * share)))
+    return budget.Budget(rate, budget.MemoryStore(), clock=clock, sleep=sleep)

@@ -69,6 +69,7 @@ class Connection:
     clients see, or what the documentation pages show. ``clear``: how a field is emptied on the wire;
     nobody knows which one CHeKT wants (chekt-api/README.md section 12.5). ``rate``: None for the
     documented figures; the server's word moves it, but never above a lower figure of the user's.
+    ``max_rate``: requests a minute of this connection, all credentials together, whatever the budget allows.
     Time-outs are in seconds: until a connection stands, between two pieces of an answer, for all of its
     body; ``answer_size``: bytes of it, unpacked. ``state_dir``: folder of the shared rate budget, None to
     keep it in memory. ``debug`` receives one redacted line a request. ``page_sizes``: lengths at which a
@@ -81,6 +82,7 @@ class Connection:
     dialect: Literal["live", "page"] = "live"
     clear: Literal["null", "empty"] = "null"
     rate: Rate | None = None
+    max_rate: int | None = None
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     answer_timeout: float = 300.0

@@ -15,7 +15,7 @@ from typing import Final, Self, TypedDict, Unpack
 
 import httpx
 
-from reconciler.chekt import wire
+from reconciler.chekt import accounts, wire
 from reconciler.chekt.accounts import Account, Accounts
 from reconciler.chekt.auth import TOKEN_REQUEST, TokenUnavailableError
 from reconciler.chekt.bounds import ACCEPTED_ENCODING, Bounds, OutOfBoundsError
@@ -130,6 +130,7 @@ class Transport:
         base_url = check_url(connection.base_url, "the base URL")
         self._accounts = Accounts(connection, runtime.redactor, clock=runtime.clock, sleep=runtime.sleep)
         bounds = Bounds(connection.answer_size, connection.answer_timeout)
+        self._ceiling = accounts.ceiling(connection, clock=runtime.clock, sleep=runtime.sleep)
         self._http = httpx.Client(
             base_url=base_url,
             transport=transport,
@@ -181,7 +182,10 @@ class Transport:
     def _attempt(self, call: Call, account: Account) -> Answer | _Again:
         """One request: an answer, or why it may be tried again. Everything else is raised."""
         request = self._request(call)
-        account.budget.take(_ONCE_PATIENCE if call.once else None)
+        patience = _ONCE_PATIENCE if call.once else None
+        if self._ceiling is not None:
+            self._ceiling.take(patience)
+        account.budget.take(patience)
         started = self._runtime.clock()
         try:
             response = self._http.send(request, auth=account.auth)

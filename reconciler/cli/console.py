@@ -27,6 +27,7 @@ class Console:
 
     json: bool = False
     debug: bool = False
+    max_rate: int | None = None
     redactor: Redactor = field(default_factory=Redactor)
 
     @property
@@ -55,6 +56,7 @@ class Console:
             debug=self.note if self.debug else None,
             notice=None if self.json else self.note,
             lock_timeout=lock_timeout,
+            max_rate=self.max_rate,
         )
 
     def progress(self) -> Progress:

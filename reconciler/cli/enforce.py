@@ -89,6 +89,7 @@ _ASKED = (
     ),
     options.output_format("text", "json"),
     options.lock_timeout,
+    options.max_rate,
 )
 
 

@@ -84,6 +84,21 @@ _READING = (
     ),
 )
 
+
+def _keep_max_rate(ctx: click.Context, _: click.Parameter, value: int | None) -> None:
+    ctx.obj.max_rate = value
+
+
+max_rate = click.option(
+    "--max-rate",
+    type=click.IntRange(1),
+    metavar="N",
+    expose_value=False,
+    callback=_keep_max_rate,
+    help="Requests a minute, at most, in this run; the shared budget holds besides.",
+)
+"""Kept on the console, for whatever opens an account."""
+
 _LIMITS = (
     click.option(
         "--target",
@@ -113,6 +128,7 @@ _LIMITS = (
         show_default=True,
         help="Requests in flight at the same time, at most.",
     ),
+    max_rate,
 )
 
 

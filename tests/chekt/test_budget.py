@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.chekt import ClientSecret, Rate
+from reconciler.chekt import ClientSecret, DealerKeys, Rate
 from reconciler.chekt.arming import Command, send
 from reconciler.chekt.budget import Budget, FileStore, MemoryStore, store
 from reconciler.errors import ConfigError, RemoteError
@@ -376,3 +376,13 @@ def test_the_partner_surface_has_one_budget_a_client_id(lab: Lab, tmp_path: Path
         with lab.client(always(200, json=[]), credentials=credentials, state_dir=tmp_path) as client:
             client.list("site", ("5",))
     assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_max_rate_is_a_ceiling_for_all_credentials_together(lab: Lab) -> None:
+    keys = DealerKeys(None, {"5": "fifth-key", "6": "sixth-key"})
+    client = lab.client(always(200, json=[]), "dealer", credentials=keys, max_rate=60)
+    with client:
+        start = lab.clock.now
+        for number in range(40):
+            client.list("contact", ("5" if number % 2 else "6", "1"))
+        assert 30 <= lab.clock.now - start <= 40

@@ -80,3 +80,10 @@ def test_errors_are_json_where_json_was_asked_for(cli: Cli, tmp_path: Path) -> N
     places = {(e["source"]["file"], e["source"]["line"]) for e in error["errors"]}
     assert ("m.yaml", 3) in places
     assert any("name" in e["hint"] for e in error["errors"])
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "drift", "destroy", "enforce"])
+def test_every_command_that_calls_the_account_takes_a_max_rate(cli: Cli, command: str) -> None:
+    assert "--max-rate N" in cli(command, "--help").out
+    refused = cli(command, "--max-rate", "0")
+    assert "is not in the range x>=1" in refused.out + refused.err

@@ -101,3 +101,13 @@ def test_every_request_of_a_run_carries_one_trace_id_and_every_write_its_own_key
     keys = [record.idempotency_key for record in log if record.method != "GET"]
     assert None not in keys
     assert len(set(keys)) == len(keys)
+
+
+def test_max_rate_slows_a_run_down_and_its_forecast(
+    served: Served, cli: Cli, project: Callable[..., Path]
+) -> None:
+    sites = "".join(f"---\nkind: site\nid: s{n}\nname: S\ntimezone: UTC\n" for n in range(4))
+    directory = project(account_yaml=f"kind: dealer\nid: acme\ndealer_id: 12345\n{sites}")
+    quick = cli("plan", directory, "--format", "json").json["requests"]
+    slow = cli("plan", directory, "--format", "json", "--max-rate", "600").json["requests"]
+    assert slow["seconds"] > quick["seconds"]
