@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import LedgerError
-from reconciler.intents import Intent, IntentDraft, IntentStatus
-from reconciler.ledger import Ledger
+from reconciler.intents import Intent, IntentDraft, IntentStatus, Moved, Resolution
+from reconciler.ledger import Ledger, Run, stamp
+from reconciler.ledger.schema import APPLICATION_ID, MIGRATIONS
 from reconciler.model import Address, Operation
+from reconciler.planning.digest import idempotency_key
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SITE = Address("site", ("acme", "hq"))
@@ -116,6 +120,227 @@ def test_no_two_writes_share_a_key_unless_one_repeats_the_other(
                 ledger.settle(intent, status, None, NOW)
             if status in (IntentStatus.DONE, IntentStatus.FAILED):
                 settled.add(intent.idempotency_key)
+
+
+LATER = NOW + timedelta(minutes=5)
+DRAFT = IntentDraft(
+    SITE,
+    "update",
+    "arming_settings",
+    "d1",
+    "17",
+    "hq",
+    {"name": Moved("before", "sent"), "zone": Moved("a", "b")},
+)
+
+
+def row(ledger: Ledger, table: str, number: int = 1) -> dict[str, object]:
+    """A row as it lies in the file."""
+    [found] = ledger._database.rows(f"SELECT * FROM {table} WHERE id = ?", (number,))
+    return dict(found)
+
+
+def test_every_field_of_an_intent_is_kept(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db", "dev") as ledger:
+        run = ledger.begin_run("apply", "trace", "config", NOW)
+        [made] = ledger.intend_all(run, [DRAFT], LATER)
+    with Ledger.open(tmp_path / "ledger.db", "dev") as ledger:
+        assert ledger.unsettled() == [made]
+        assert ledger.unsettled()[0].status is IntentStatus.OPEN
+        assert made == Intent(
+            id=1,
+            run=run,
+            address=SITE,
+            operation="update",
+            part="arming_settings",
+            number=1,
+            payload_digest="d1",
+            idempotency_key=idempotency_key(SITE, "update", "d1", 1),
+            intended_at=LATER,
+            remote_id="17",
+            external_id="hq",
+            moves=DRAFT.moves,
+            status=IntentStatus.OPEN,
+            seen="",
+        )
+        assert row(ledger, "intents")["settled_at"] is None
+
+
+@pytest.mark.parametrize("status", [IntentStatus.DONE, IntentStatus.FAILED, IntentStatus.UNKNOWN])
+@pytest.mark.parametrize(("known", "kept"), [(None, "17"), ("18", "18")])
+def test_how_an_intent_ended_is_kept_with_when_and_what(
+    status: IntentStatus, known: str | None, kept: str
+) -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        [intent, other] = ledger.intend_all(
+            ledger.begin_run("apply", "trace", "config", NOW),
+            [DRAFT, IntentDraft(DEVICE, "update", None, "d1", "17")],
+            NOW,
+        )
+        before = row(ledger, "intents")
+        ledger.settle(intent, status, known, LATER, seen="it may be two")
+        assert row(ledger, "intents") == before | {
+            "status": status.value,
+            "settled_at": stamp(LATER),
+            "remote_id": kept,
+            "seen": "it may be two",
+        }
+        left = (
+            [other]
+            if status is not IntentStatus.UNKNOWN
+            else [
+                replace(intent, status=status, remote_id=kept, seen="it may be two"),
+                other,
+            ]
+        )
+        assert ledger.unsettled() == left
+
+
+@pytest.mark.parametrize("last", [IntentStatus.DONE, IntentStatus.FAILED, IntentStatus.UNKNOWN])
+def test_what_is_unknown_can_be_settled_later(last: IntentStatus) -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        intent = intend(ledger)
+        ledger.settle(intent, IntentStatus.UNKNOWN, None, NOW, seen="nothing")
+        ledger.settle(intent, last, None, LATER)
+        assert row(ledger, "intents")["status"] == last.value
+        assert row(ledger, "intents")["seen"] == ""
+
+
+@pytest.mark.parametrize("first", [IntentStatus.DONE, IntentStatus.FAILED])
+@pytest.mark.parametrize("second", [IntentStatus.DONE, IntentStatus.FAILED, IntentStatus.UNKNOWN])
+def test_a_known_outcome_is_final(first: IntentStatus, second: IntentStatus) -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        intent = intend(ledger)
+        ledger.settle(intent, first, "17", NOW)
+        before = row(ledger, "intents")
+        with pytest.raises(LedgerError, match="intent 1 is settled already") as caught:
+            ledger.settle(intent, second, "18", LATER)
+        assert caught.value.address == SITE
+        assert row(ledger, "intents") == before
+
+
+def test_nothing_is_settled_as_open() -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        intent = intend(ledger)
+        with pytest.raises(LedgerError, match="refused a statement"):
+            ledger.settle(intent, IntentStatus.OPEN, None, NOW)
+        assert ledger.unsettled() == [intent]
+
+
+def test_unsettled_intents_come_oldest_first_and_by_address() -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        run = ledger.begin_run("apply", "trace", "config", NOW)
+        drafts = [IntentDraft(each, "create", None, "d") for each in (SITE, DEVICE)]
+        first, second = ledger.intend_all(run, drafts, NOW)
+        ledger.settle(first, IntentStatus.UNKNOWN, None, NOW)
+        assert [each.id for each in ledger.unsettled()] == [1, 2]
+        assert ledger.unsettled(DEVICE) == [second]
+        assert ledger.unsettled(Address("site", ("acme", "depot"))) == []
+
+
+def test_what_is_superseded_failed_at_that_time_and_beside_it_nothing() -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        run = ledger.begin_run("apply", "trace", "config", NOW)
+        drafts = [
+            IntentDraft(SITE, "update", None, "d1"),
+            IntentDraft(SITE, "update", "arming_settings", "d1"),
+            IntentDraft(SITE, "delete", None, "d1"),
+            IntentDraft(DEVICE, "update", None, "d1"),
+        ]
+        _, *others = ledger.intend_all(run, drafts, NOW)
+        [new] = ledger.intend_all(run, [IntentDraft(SITE, "update", None, "d2")], LATER)
+        assert ledger.unsettled() == [*others, new]
+        superseded = row(ledger, "intents")
+        assert (superseded["status"], superseded["settled_at"]) == ("failed", stamp(LATER))
+        assert new.number == 3
+
+
+def test_environments_share_neither_intents_nor_runs(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger.open(path, "dev") as dev, Ledger.open(path, "production") as production:
+        mine, theirs = intend(dev), intend(production)
+        assert (dev.unsettled(), production.unsettled()) == ([mine], [theirs])
+        assert theirs.number == 1
+        with pytest.raises(LedgerError, match="settled already"):
+            dev.settle(theirs, IntentStatus.DONE, None, NOW)
+        dev.end_run(theirs.run, "done", LATER)
+        assert production.runs(10)[0].ended_at is None
+        dev.resolve(mine, None, happened=False, resolved_by="kim", now=NOW)
+        assert production.resolutions() == []
+        assert [each.id for each in dev.runs(10)] == [mine.run]
+
+
+def test_every_field_of_a_run_is_kept_and_the_last_come_first() -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        first = ledger.begin_run("apply", "trace-1", "config-1", NOW)
+        second = ledger.begin_run("destroy", "trace-2", "config-2", LATER)
+        ledger.end_run(first, "partial", LATER)
+        assert row(ledger, "runs")["config_digest"] == "config-1"
+        ended = Run(first, "apply", "trace-1", NOW, LATER, "partial")
+        going_on = Run(second, "destroy", "trace-2", LATER, None, None)
+        assert ledger.runs(10) == [going_on, ended]
+        assert ledger.runs(1) == [going_on]
+        assert ended.to_json() == {
+            "id": first,
+            "command": "apply",
+            "trace_id": "trace-1",
+            "started_at": "2026-11-20T09:00:00.000000+00:00",
+            "ended_at": "2026-11-20T09:05:00.000000+00:00",
+            "result": "partial",
+        }
+        assert going_on.to_json()["ended_at"] is None
+
+
+@pytest.mark.parametrize(("happened", "status"), [(True, "done"), (False, "failed")])
+def test_a_persons_word_settles_it_and_is_kept(*, happened: bool, status: str) -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        run = ledger.begin_run("apply", "trace", "config", NOW)
+        [intent] = ledger.intend_all(run, [DRAFT], NOW)
+        ledger.settle(intent, IntentStatus.UNKNOWN, None, NOW, seen="it may be two")
+        [unknown] = ledger.unsettled()
+        ledger.resolve(unknown, "18", happened=happened, resolved_by="kim", now=LATER)
+        kept = row(ledger, "intents")
+        assert (kept["status"], kept["remote_id"], kept["seen"]) == (status, "18", "it may be two")
+        assert ledger.resolutions() == [
+            Resolution(SITE, "update", "arming_settings", 1, happened, "18", "it may be two", "kim", LATER)
+        ]
+        with pytest.raises(LedgerError, match="settled already"):
+            ledger.resolve(unknown, None, happened=True, resolved_by="lee", now=LATER)
+        assert len(ledger.resolutions()) == 1
+
+
+def test_a_word_that_cannot_be_kept_settles_nothing() -> None:
+    nobody: str = None  # type: ignore[assignment]
+    with Ledger.open(":memory:", "dev") as ledger:
+        intent = intend(ledger)
+        with pytest.raises(LedgerError, match="refused a statement"):
+            ledger.resolve(intent, None, happened=True, resolved_by=nobody, now=NOW)
+        assert ledger.unsettled() == [intent]
+
+
+def test_what_people_said_comes_oldest_first() -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        for who in ("kim", "lee"):
+            ledger.resolve(intend(ledger), None, happened=False, resolved_by=who, now=NOW)
+        assert [each.resolved_by for each in ledger.resolutions()] == ["kim", "lee"]
+
+
+def test_an_unknown_write_of_the_first_format_is_one_that_is_never_sent_again(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(MIGRATIONS[0])
+    connection.execute("INSERT INTO runs VALUES (1, 'dev', 'apply', 't', 'c', ?, NULL, NULL)", (stamp(NOW),))
+    for number, status in enumerate(("open", "unknown", "done"), 1):
+        connection.execute(
+            "INSERT INTO intents VALUES"
+            " (?, 1, 'dev', 'site:acme/hq', 'create', NULL, ?, 'd', ?, NULL, 'hq', ?, ?, ?)",
+            (number, number, f"key{number}", stamp(NOW), status, None if status == "open" else stamp(NOW)),
+        )
+    connection.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;")
+    connection.close()
+    with Ledger.open(path, "dev") as ledger:
+        assert [(each.id, each.moves, each.seen) for each in ledger.unsettled()] == [(1, {}, "")]
+        assert [row(ledger, "intents", n)["status"] for n in (1, 2, 3)] == ["open", "failed", "done"]
 
 
 _KILLED = """
