@@ -1,6 +1,6 @@
 """How long the page of a large plan takes to make, and how large it is.
 
-    python benchmarks/plan_page.py --changes 10000 --out plan.html
+python benchmarks/plan_page.py --changes 10000 --out plan.html
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ class WeekChange:
     """Targets that are armed alike before, and alike after.
 
     A side is None where no schedule arms them; ``unknown`` says why it is not known what did before.
-    ``first``: the local date in ``zone`` on which the week of ``differences`` begins.
+    ``first``: the local date in ``zone`` on which the week of ``differences`` begins. ``also``: other zones
+    in which some of them are, and the week is the same on the local clock.
     """
 
     targets: tuple[TargetKey, ...]
@@ -60,6 +61,7 @@ class WeekChange:
     zone: Zone
     first: dt.date
     differences: tuple[Difference, ...]
+    also: tuple[str, ...] = ()
 
 
 def week_changes(
@@ -84,7 +86,30 @@ def week_changes(
             entry = merged.setdefault((_signature(was), _signature(is_now)), (was, is_now, []))
             entry[2].extend(TargetKey(str(address), partition) for address in addresses)
     changes = [_change(was, is_now, keys, now) for was, is_now, keys in merged.values()]
-    return tuple(sorted(changes, key=lambda change: change.targets[0].order))
+    return tuple(sorted(_alike(changes), key=lambda change: change.targets[0].order))
+
+
+def _alike(changes: Iterable[WeekChange]) -> Iterator[WeekChange]:
+    """``changes``, those that look the same on their local clocks as one."""
+    found: dict[object, list[WeekChange]] = {}
+    for change in changes:
+        found.setdefault(_local_look(change), []).append(change)
+    for same in found.values():
+        keys = sorted((key for change in same for key in change.targets), key=lambda key: key.order)
+        yield replace(same[0], targets=tuple(keys), also=tuple(change.zone.name for change in same[1:]))
+
+
+def _local_look(change: WeekChange) -> object:
+    """Equal for weeks of one picture; a clock that is moved, in the week or by the change, is of its own."""
+    sides = (change.before, change.after)
+    offsets = {change.zone.offset_at(_midnight(change.zone, change.first, day)) for day in range(DAYS + 1)}
+    zones = {side.target.zone for side in sides if side is not None}
+    if len(offsets) > 1 or len(zones) > 1:
+        return change.targets[0]
+    east = offsets.pop()
+    drawn = tuple(one._replace(start=one.start + east, end=one.end + east) for one in change.differences)
+    rules = [(side.target.schedule, side.target.calendars) if side is not None else None for side in sides]
+    return (*rules, change.unknown, change.first, drawn)
 
 
 class _World:

@@ -99,7 +99,9 @@ class _Made:
     def shown(self, output_format: str, console: Console) -> str:
         from reconciler import render
 
-        return render.render_plan(self.plan, output_format, colour=console.colour, weeks=self.weeks)
+        return render.render_plan(
+            self.plan, output_format, colour=console.colour, weeks=self.weeks, mask=console.redactor
+        )
 
 
 def _make(

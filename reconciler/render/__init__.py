@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.model import Plan, Report
@@ -12,13 +12,19 @@ if TYPE_CHECKING:  # text and JSON need none of the arming
 
 
 def render_plan(
-    made: Plan, output_format: str, *, colour: bool = False, weeks: Sequence[WeekChange] = ()
+    made: Plan,
+    output_format: str,
+    *,
+    colour: bool = False,
+    weeks: Sequence[WeekChange] = (),
+    mask: Callable[[str], str] = str,
 ) -> str:
     """``made`` as ``text``, ``json``, ``markdown`` or ``html``.
 
-    ``colour`` is for text only; ``weeks``, the arming weeks it changes, for Markdown and HTML.
+    ``colour`` is for text only; ``weeks``, the arming weeks it changes, for Markdown and HTML; ``mask`` hides
+    secrets in HTML, in which they could not be found any more.
     """
-    from reconciler.render import html, json, markdown, text  # noqa: PLC0415  each pulls in its own
+    from reconciler.render import html, json, markdown, masking, text  # noqa: PLC0415  each pulls in its own
 
     match output_format:
         case "json":
@@ -26,7 +32,7 @@ def render_plan(
         case "markdown":
             return markdown.fitted(made, weeks=weeks)
         case "html":
-            return html.to_html(made, weeks)
+            return html.to_html(masking.masked(made, mask), weeks)
         case _:
             return text.to_text(made, text.ansi if colour else text.plain)
 

@@ -143,8 +143,11 @@ del mark { background: var(--old-mark); } ins mark { background: var(--new-mark)
 mark { color: inherit; border-radius: .15rem; }
 .none { color: var(--soft); }
 .weeks > h2 { margin: 1.5rem 0 .5rem; }
+.weeks > div { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 32rem), 1fr));
+  align-items: start; margin-bottom: 1rem; }
 .week { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem;
-  margin: 0 0 1rem; }
+  min-width: 0; }
 .week h3 { font-weight: 600; }
 .week p, .week ul { margin: .2rem 0 0; overflow-wrap: anywhere; }
 .week ul { padding-left: 1.1rem; } .week .sites, .later { color: var(--soft); font-size: .875rem; }

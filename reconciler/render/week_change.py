@@ -23,7 +23,7 @@ def to_html(changes: Sequence[WeekChange], made: dt.datetime) -> str:
     cards = "".join(_card(change, made) for change in changes[:MOST])
     return (
         '<section class="weeks" aria-labelledby="weeks"><h2 id="weeks">Arming weeks that change '
-        f"({len(changes)})</h2>{cards}{more}</section>"
+        f"({len(changes)})</h2><div>{cards}</div>{more}</section>"
     )
 
 

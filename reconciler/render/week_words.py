@@ -49,7 +49,11 @@ def title(change: WeekChange) -> str:
     zones = dict.fromkeys(side.target.zone for side in sides)
     told = f"schedule {' -> '.join(names)}"
     moved = f" (time zone {' -> '.join(zones)})" if len(zones) > 1 else ""
-    return visible(f"{told}, clock of {change.zone.name}{moved}")
+    clocks = [change.zone.name, *change.also]
+    rest = len(clocks) - _NAMED
+    more = f" and {rest} more" if rest > 0 else ""
+    each = "each site's clock in " if change.also else "clock of "
+    return visible(f"{told}, {each}{', '.join(clocks[:_NAMED])}{more}{moved}")
 
 
 def names(change: WeekChange) -> str:

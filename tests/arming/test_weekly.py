@@ -93,8 +93,21 @@ def test_sites_that_are_armed_alike_are_told_together() -> None:
     sites = [site(f"s{number}") for number in range(500)]
     (change,) = weeks([update(NIGHTS)], [*sites, nights("19:00")], OLD)
     assert len(change.targets) == 500
-    there, here = weeks([update(NIGHTS)], [site("a"), site("b", zone="Asia/Seoul"), nights("19:00")], OLD)
-    assert (there.zone.name, here.zone.name) == ("UTC", "Asia/Seoul")
+
+
+def test_sites_whose_local_clocks_show_the_same_week_are_told_together() -> None:
+    def apart(now: dt.datetime) -> list[tuple[str, tuple[str, ...]]]:
+        sites = [site("a"), site("b", zone="Asia/Seoul"), site("c", zone="America/New_York")]
+        old = before([update(NIGHTS)], [*sites, nights("19:00")], OLD, None, [])
+        found = week_changes(old, [*sites, nights("19:00")], {}, now)
+        return [(change.zone.name, change.also) for change in found]
+
+    assert apart(NOW) == [("UTC", ("Asia/Seoul", "America/New_York"))]
+    # New York's clocks go back in this week: its picture is another one.
+    assert apart(dt.datetime(2026, 10, 30, 12, tzinfo=dt.UTC)) == [
+        ("UTC", ("Asia/Seoul",)),
+        ("America/New_York", ()),
+    ]
 
 
 def test_a_new_schedule_arms_what_none_did() -> None:

@@ -130,3 +130,19 @@ def test_a_secret_that_is_not_set_is_named_with_its_place(cli: Cli, project: Cal
     assert (error["code"], error["address"]) == ("secret", "webhook:feed")
     assert error["source"]["file"] == "hooks.yaml"
     assert error["source"]["line"] == 5
+
+
+def test_a_page_hides_a_secret_that_the_account_repeats_elsewhere(
+    project: Callable[..., Path], cli: Cli, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = 'tr1cky&"<secret>'
+    text = "kind: webhook\nid: feed\nurl: https://hooks.example.com/x\nevents: [site.armed]\n"
+    text += "secret: {env: PLANTED}\n"
+    site = "---\nkind: dealer\nid: acme\ndealer_id: 12345\n---\nkind: site\nid: hq\nname: %s\ntimezone: UTC\n"
+    monkeypatch.setenv("PLANTED", secret)
+    directory = project(account_yaml=text + site % f"'HQ {secret} east wing'")
+    assert cli("apply", directory, "--yes").code == 0
+    project(account_yaml=text + site % "'HQ tr1cky east wing'")
+    page = cli("plan", directory, "--format", "html").out
+    assert "<del>&quot;HQ <mark>***</mark> east wing&quot;</del>" in page
+    assert "secret&gt;" not in page
