@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from reconciler.account import Account
 from reconciler.engine import PATIENCE, Event, Unrecorded, execute, fetch_and_recover, touched, verify
 from reconciler.errors import PlanError, ReconcilerError
 from reconciler.kinds import REGISTRY
+from reconciler.manifests import Project
 from reconciler.model import (
     AS_FOUND,
     Action,
@@ -26,7 +28,7 @@ from reconciler.model import (
 from reconciler.planning.plan import plan
 from reconciler.planning.renames import Moves, keeping_external_ids, moved, readdressed, taking_over
 from reconciler.planning.safety import Policy
-from reconciler.planning.saved import check_timely, check_unmoved, stale
+from reconciler.planning.saved import as_planned_now, check_timely, check_unmoved, stale
 from reconciler.planning.scope import EVERYTHING, Scope
 
 
@@ -133,6 +135,11 @@ def _renamings(moves: Moves, desired: Sequence[Resource]) -> tuple[str, ...]:
     return (*said, *moves.warnings)
 
 
+def check_saved_plan(project: Project, saved: Plan, now: datetime) -> None:
+    """Refuse (StalePlanError) a saved plan that does not fit ``project`` or the clock, without an account."""
+    check_timely(saved, project.digest, now, project.settings.plan_life)
+
+
 def make_saved_plan(
     account: Account, saved: Plan, *, parallelism: int, on_event: Callable[[Event], None]
 ) -> Planned:
@@ -141,7 +148,7 @@ def make_saved_plan(
     Raises StalePlanError when it has expired, when the manifests differ from those it was made from,
     or when one of its changes is no longer what a plan would say; unrelated drift does not matter.
     """
-    check_timely(saved, account.project.digest, account.runtime.clock())
+    check_saved_plan(account.project, saved, account.runtime.clock())
     removed = saved.count(Action.DELETE) + saved.count(Action.REPLACE)
     options = Options(
         Scope(tuple(str(change.address) for change in saved.changes)), removed or None, parallelism
@@ -151,7 +158,7 @@ def make_saved_plan(
     except PlanError as exc:
         raise stale(exc) from exc
     check_unmoved(saved, fresh.plan)
-    return replace(fresh, plan=saved)
+    return replace(fresh, plan=as_planned_now(saved, fresh.plan))
 
 
 def apply_plan(

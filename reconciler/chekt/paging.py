@@ -29,6 +29,7 @@ Object: TypeAlias = Mapping[str, JsonValue]
 Query: TypeAlias = Mapping[str, str]
 Fetch: TypeAlias = Callable[[Query], Answer]
 
+_COUNT: Final = re.compile("[0-9]{1,18}")
 _LARGEST_LIMIT: Final = 500_000
 _EMPTY_PAGES: Final = 10
 """Pages in a row that may hold nothing and yet promise more."""
@@ -181,7 +182,7 @@ def _whole(*values: JsonValue) -> int | None:
     for value in values:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        if isinstance(value, str) and value.isascii() and value.isdecimal():
+        if isinstance(value, str) and _COUNT.fullmatch(value):
             return int(value)
     return None
 
@@ -189,4 +190,7 @@ def _whole(*values: JsonValue) -> int | None:
 def _link(answer: Answer) -> Query | None:
     """The query of ``Link: <...>; rel="next"``: the path stays ours, so that no token leaves the host."""
     match = _LINK_NEXT.search(answer.headers.get("link", ""))
-    return dict(parse_qsl(urlsplit(match[1]).query)) if match else None
+    try:
+        return dict(parse_qsl(urlsplit(match[1]).query)) if match else None
+    except ValueError:  # no URL: as good as no header
+        return None

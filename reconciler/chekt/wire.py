@@ -19,6 +19,7 @@ import httpx
 import reconciler
 from reconciler.chekt import strict_json
 from reconciler.errors import RemoteError
+from reconciler.escape import visible
 from reconciler.model import JsonValue
 from reconciler.redaction import Redactor
 
@@ -27,6 +28,8 @@ MESSAGE_LENGTH = 300
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _UNPRINTABLE = re.compile(r"[^\S ]+|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+_WHOLE = re.compile("0|[1-9][0-9]{0,63}")
+"""An id that is a number; Python refuses to read one of thousands of digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def is_array(value: JsonValue) -> TypeGuard[Sequence[JsonValue]]:
 
 def printable(text: str, redactor: Redactor, length: int = MESSAGE_LENGTH) -> str:
     """``text`` fit for a terminal: secrets masked, one line, no control characters, at most ``length``."""
-    line = _UNPRINTABLE.sub(" ", redactor(text)).strip()
+    line = visible(_UNPRINTABLE.sub(" ", redactor(text)).strip())
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
@@ -171,7 +174,7 @@ def text_id(value: JsonValue) -> str | None:
 
 def wire_id(value: str) -> int | str:
     """A remote id as the wire wants it: a number where it is one (chekt-api/README.md section 3.7)."""
-    return int(value) if value.isascii() and value.isdecimal() and str(int(value)) == value else value
+    return int(value) if _WHOLE.fullmatch(value) else value
 
 
 def truth(value: JsonValue) -> bool | None:
@@ -190,11 +193,16 @@ def path(template: str, ids: Mapping[str, str]) -> str:
         value = ids.get(match[1])
         if value is None:
             raise RemoteError(f"{template} needs {match[1]}, which is not known")
-        if value in ("", ".", ".."):
-            raise RemoteError(f"{value!r} cannot stand for {match[1]} in {template}")
+        if value in ("", ".", "..") or not _encodable(value):
+            raise RemoteError(f"{value!a} cannot stand for {match[1]} in {template}")
         return quote(value, safe="")
 
     return _PLACEHOLDER.sub(fill, template)
+
+
+def _encodable(value: str) -> bool:
+    """Whether ``value`` is text: half a character, which JSON can escape, is none."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def moment(value: JsonValue) -> datetime | None:
@@ -221,9 +229,9 @@ def http_date(text: str | None) -> datetime | None:
         return None
     try:
         parsed = parsedate_to_datetime(text)
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def retry_after(response: httpx.Response, now: float) -> float | None:

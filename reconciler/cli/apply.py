@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from reconciler.model import Plan
     from reconciler.workflows import Applied, Options
 
+LARGEST_PLAN = 256 * 2**20
+"""Bytes; a change takes about one thousand."""
+
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
@@ -67,7 +70,10 @@ def apply(
             "a saved plan says itself what it is about",
             hint="Leave out --env, --target, --exclude and --allow-deletes, or apply the directory.",
         )
+    from reconciler.workflows import check_saved_plan
+
     project = reading.load(source.parent / saved.project, saved.environment)
+    check_saved_plan(project, saved, console.runtime().clock())
     return _run(console, project, limits.options(), output_format, lock_timeout, saved=saved, yes=yes)
 
 
@@ -238,11 +244,12 @@ def _failure(applied: Applied) -> ApplyError | None:
 
 
 def _saved(path: Path) -> Plan:
+    from reconciler.manifests.files import NotTextError, read_bytes
     from reconciler.render.json import from_json
 
     try:
-        return from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
+        return from_json(read_bytes(path, LARGEST_PLAN).decode("utf-8"))
+    except (OSError, UnicodeDecodeError, NotTextError) as exc:
         raise ConfigError(
             f"{path} cannot be read as a saved plan: {exc}", hint="Make it with plan --out."
         ) from exc

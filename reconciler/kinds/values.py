@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from reconciler.escape import visible
+
 _MAC = re.compile(r"[0-9A-Fa-f]{12}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _ZONE = re.compile(r"[0-9]{1,4}")
@@ -96,13 +98,15 @@ def timezone(text: str) -> str:
     """An IANA time zone id, in the database's own spelling."""
     if text in zone_names():
         return text
-    raise ValueError(f'{text!r} is no IANA time zone; write one such as "Asia/Seoul"')
+    raise ValueError(f'{text[:80]!r} is no IANA time zone; write one such as "Asia/Seoul"')
 
 
 def identifier(text: str) -> str:
-    """A stable name: no ``/ : * ? [ ]``, no space at the ends."""
-    if not _IDENTIFIER.fullmatch(text) or len(text) > 200:
+    """A stable name: no ``/ : * ? [ ]``, no space at the ends, nothing that is not seen."""
+    if len(text) > 200 or not _IDENTIFIER.fullmatch(text):
         raise ValueError("write a name of 1 to 200 characters without / : * ? [ ] or outer spaces")
+    if visible(text) != text:
+        raise ValueError("write a name without control, direction and zero-width characters")
     return text
 
 

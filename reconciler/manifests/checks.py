@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from reconciler.errors import Problem
 from reconciler.manifests.documents import Draft
 from reconciler.manifests.settings import SETTINGS_FILE, ArmingModel
 from reconciler.model import Address, Source
+
+MAX_PROBLEMS = 1000
+"""In one report."""
+
+_LONGEST = 500
+"""Characters of a sentence that quotes what somebody wrote."""
 
 
 def together(drafts: Iterable[Draft], arming_model: ArmingModel) -> list[Problem]:
@@ -109,7 +116,16 @@ def _mixed(draft: Draft) -> Problem:
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Without repeats, by file, line and column; those without a place first."""
+    """Without repeats, by file, line and column; those without a place first. As many as anybody reads."""
     unique = {(problem.source, problem.message): problem for problem in problems}
     nowhere = Source("", 0, 0)
-    return sorted(unique.values(), key=lambda problem: (problem.source or nowhere, problem.message))
+    found = sorted(unique.values(), key=lambda problem: (problem.source or nowhere, problem.message))
+    left = len(found) - MAX_PROBLEMS
+    if left > 0:
+        rest = Problem(f"and {left} more", found[MAX_PROBLEMS].source, "Correct the others first.")
+        found = [*found[:MAX_PROBLEMS], rest]
+    return [replace(problem, message=_short(problem.message), hint=_short(problem.hint)) for problem in found]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."

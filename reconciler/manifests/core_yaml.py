@@ -25,6 +25,7 @@ from yaml.events import (
 )
 
 from reconciler.errors import Problem
+from reconciler.manifests.characters import control_character, misplaced_tabs, refused_character
 from reconciler.manifests.nodes import KEY_SHIFT, Node, Page, Series, Table
 
 MAX_DEPTH = 64
@@ -32,6 +33,18 @@ MAX_DEPTH = 64
 
 MAX_SCALAR = 65_536
 """Characters of one value."""
+
+MAX_ENTRIES = 100_000
+"""Of one list or mapping."""
+
+MAX_VALUES = 2_000_000
+"""Of one file: more than 100,000 resources need."""
+
+MAX_DOCUMENTS = 200_000
+"""Of one file."""
+
+_LONGEST_NUMBER = 64
+"""Digits. Python would refuse to print a number of thousands, and no field is that wide."""
 
 _FREE_EXPANSION = 10_000
 _EXPANSION_FACTOR = 10
@@ -59,11 +72,6 @@ _TAG_TYPES: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "float": (float, int),
 }
-_BAD_CHARACTER = re.compile(
-    "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
-)
-_LINE_SEPARATORS = ("\x85", "\u2028", "\u2029")
-
 _HINTS = (
     (
         "cannot start any token",
@@ -83,14 +91,20 @@ _GENERAL_HINT = "Check the indentation, the quotes and the brackets on this line
 
 
 def resolve(text: str) -> Node:
-    """The value of a plain scalar by the core schema of YAML 1.2."""
+    """The value of a plain scalar by the core schema of YAML 1.2. ValueError: a number that is too long."""
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
-        return int(text)
+        return _whole(text, 10)
     if _BASED.fullmatch(text):
-        return int(text, 0)
+        return _whole(text, 0)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _whole(text: str, base: int) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError("too long")
+    return int(text, base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,7 @@ def read(page: Page, parser: Callable[[str], Any] = PARSER) -> Reading:
     ``parser``: a PyYAML loader; only its events are used.
     """
     reading = Reading()
-    refused = _bad_characters(page)
+    refused = refused_character(page)
     if refused is not None:
         reading.problems.append(refused)
         reading.broken = True
@@ -160,7 +174,7 @@ def read(page: Page, parser: Callable[[str], Any] = PARSER) -> Reading:
         reading.problems.append(Problem(f"this is not YAML: {exc}", page.place(0), _GENERAL_HINT))
         reading.broken = True
     if not reading.broken and "\t" in page.text:
-        reading.problems.extend(_tabs(page, composer.spans))
+        reading.problems.extend(misplaced_tabs(page, composer.spans))
     return reading
 
 
@@ -191,6 +205,9 @@ class _Composer:
             self._anchors.clear()
             root, at = self._document(get)
             self.reading.documents.append(Document(self.page, at if root is not None else start, root))
+            if len(self.reading.documents) > MAX_DOCUMENTS:
+                what = f"more than {MAX_DOCUMENTS:,} documents in one file"
+                raise _StopError(Problem(what, self.page.place(start), "Split it into several."))
 
     def _document(self, get: Callable[[], Any]) -> tuple[Node, int]:
         """The root of one document, up to and with its end event, and where it stands."""
@@ -209,6 +226,8 @@ class _Composer:
                         value = self._plain(value, at)
                 elif event.tag is not None:
                     value = self._tagged(value, event.tag, at)
+                if event.style == '"' and not event.value.isprintable():
+                    self._check_escapes(event.value, at)
                 if event.anchor is not None or self._keep_spans or len(event.value) > MAX_SCALAR:
                     self._unusual(event, value, at)
                 attach(frame, value, at)
@@ -230,6 +249,8 @@ class _Composer:
     def _attach(self, frame: _Frame, value: Any, at: int) -> None:
         """Put ``value`` into the open collection: as an entry, a key, or the value of the last key."""
         self._count += 1
+        if len(frame.marks) >= MAX_ENTRIES or self._count > MAX_VALUES:
+            self._too_many(frame, at)
         if frame.key is _SERIES:
             frame.node.append(value)
             frame.marks.append(at)
@@ -242,13 +263,16 @@ class _Composer:
                 frame.marks.append(frame.key_at << KEY_SHIFT | at)
             frame.key = _NO_KEY
 
+    def _too_many(self, frame: _Frame, at: int) -> None:
+        what = f"more than {MAX_VALUES:,} values in one file"
+        if len(frame.marks) >= MAX_ENTRIES:
+            what = f"more than {MAX_ENTRIES:,} entries in one list or mapping"
+        raise _StopError(Problem(what, self.page.place(at), "Split it into several."))
+
     def _close(self, frame: _Frame) -> None:
         frame.node.marks = tuple(frame.marks)
         if frame.anchor is not None:
             self._anchors[frame.anchor] = frame.node, self._count - self._open.pop(frame.anchor)
-        if len(self.reading.problems) > _MAX_PROBLEMS:
-            place = frame.node.source()
-            raise _StopError(Problem("too many errors in this file to go on", place, "Correct these first."))
 
     def _key(self, frame: _Frame, value: Any, at: int) -> Any:
         """``value`` as a key of the open table, or _DISCARD where it cannot be one (a problem is noted)."""
@@ -270,11 +294,16 @@ class _Composer:
 
     def _note(self, message: str, at: int, hint: str) -> None:
         self.reading.problems.append(Problem(message, self.page.place(at), hint))
+        if len(self.reading.problems) >= _MAX_PROBLEMS:
+            problem = Problem(
+                "too many errors in this file to go on", self.page.place(at), "Correct these first."
+            )
+            raise _StopError(problem)
 
     def _plain(self, text: str, at: int) -> Node:
         try:
             return resolve(text)
-        except ValueError:  # int() refuses thousands of digits
+        except ValueError:
             self._note("this number is too long", at, "Put it in quotes if it is a text.")
             return text[:20]
 
@@ -286,6 +315,12 @@ class _Composer:
         if name not in _TAG_TYPES or not isinstance(value, _TAG_TYPES[name]):
             self._note(f"the tag {tag.replace(_TAG, '!!')} cannot be used here", at, "Leave the tag out.")
         return value
+
+    def _check_escapes(self, text: str, at: int) -> None:
+        """Text that an escape makes: a terminal, a log or a database may act on a control character."""
+        control = control_character(text)
+        if control is not None:
+            self._note(f"the control character {control} has no place in a value", at, "Remove it.")
 
     def _unusual(self, event: Any, value: Node, at: int) -> None:
         """What only some scalars need: a size check, an anchor, a record of where they lie."""
@@ -335,28 +370,6 @@ class _Composer:
         return value
 
 
-def _bad_characters(page: Page) -> Problem | None:
-    """A character YAML 1.2 does not allow, or one that other YAML readers take for a line break."""
-    if page.text.isascii() and page.text.isprintable():
-        return None
-    for separator in _LINE_SEPARATORS:
-        if separator in page.text:
-            at = page.text.index(separator)
-            return Problem(
-                f"the character U+{ord(separator):04X} is a line break for some YAML readers only",
-                page.place(at),
-                f'In double quotes, write it as "\\u{ord(separator):04x}".',
-            )
-    found = _BAD_CHARACTER.search(page.text)
-    if found is None:
-        return None
-    return Problem(
-        f"the control character U+{ord(found[0]):04X} is not allowed in YAML",
-        page.place(found.start()),
-        "Remove it; in double quotes it can be written as an escape.",
-    )
-
-
 def _syntax_problem(page: Page, exc: yaml.MarkedYAMLError) -> Problem:
     mark = exc.problem_mark or exc.context_mark
     place = page.place(page.offset(mark.line, mark.column)) if mark is not None else page.place(0)
@@ -366,26 +379,3 @@ def _syntax_problem(page: Page, exc: yaml.MarkedYAMLError) -> Problem:
         return Problem("a tab cannot be used here", place, "Indent with spaces.")
     hint = next((hint for words, hint in _HINTS if words in found), _GENERAL_HINT)
     return Problem(f"this is not valid YAML: {found}", place, hint)
-
-
-def _tabs(page: Page, spans: list[tuple[int, int]]) -> list[Problem]:
-    """A problem for each line that has a tab outside values and comments (the first of the line)."""
-    problems: list[Problem] = []
-    ends = 0
-    position = 0
-    seen_line = -1
-    text = page.text
-    at = text.find("\t")
-    while at >= 0:
-        while position < len(spans) and spans[position][1] <= at:
-            ends = spans[position][1]
-            position += 1
-        inside = position < len(spans) and spans[position][0] <= at
-        line = text.rfind("\n", 0, at)
-        comment = re.search(r"(?:^|\s)#", text[max(line + 1, ends) : at]) is not None
-        blank = not text[line + 1 : (text.find("\n", at) + 1 or len(text) + 1) - 1].strip()
-        if not inside and not comment and not blank and line != seen_line:
-            problems.append(Problem("a tab cannot be used here", page.place(at), "Write spaces."))
-            seen_line = line
-        at = text.find("\t", at + 1)
-    return problems

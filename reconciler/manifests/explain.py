@@ -20,6 +20,9 @@ from reconciler.model import Source
 Step = str | int
 
 _SHOWN = 80
+_MAX_FINDINGS = 200
+"""Of one document; they are compared with each other, and nobody reads on."""
+
 _TYPES = {
     "int_type": ("a whole number", "Write a whole number, without quotes."),
     "float_type": ("a number", "Write a number, without quotes."),
@@ -59,7 +62,8 @@ def problems(
     tried; only the findings that reach deepest are kept. A missing field is not reported beside its
     misspelling.
     """
-    details = [(_path(table, detail), detail) for detail in error.errors(include_url=False)]
+    findings = error.errors(include_url=False)[:_MAX_FINDINGS]
+    details = [(_path(table, detail), detail) for detail in findings]
     misspelt = {
         (*path[:-1], nearest(str(path[-1]), known(path[:-1])))
         for path, detail in details

@@ -86,31 +86,63 @@ def _unreadable(file: str, exc: OSError, what: str) -> Problem:
     )
 
 
+class NotTextError(Exception):
+    """A file is there and can be opened, yet is not what is wanted: message, and the way out."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
 def read_text(path: Path, file: str) -> str | Problem:
     """The text of a regular UTF-8 file, without its byte-order mark; a problem where that fails.
 
     ``file`` is the name in messages.
     """
     try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
-            return Problem(f"{file}: not a regular file", Source(file, 1, 1), "Put a text file there.")
-        if info.st_size > MAX_BYTES:
-            return Problem(
-                f"{file}: larger than {MAX_BYTES // 2**20} MiB", Source(file, 1, 1), "Split it into several."
-            )
-        content = path.read_bytes()
+        content = read_bytes(path, MAX_BYTES)
     except OSError as exc:
         return _unreadable(file, exc, "file")
+    except NotTextError as exc:
+        return Problem(f"{file}: {exc.message}", Source(file, 1, 1), exc.hint)
     try:
         return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as exc:
         before = content[: exc.start]
         line = before.count(b"\n") + 1
         column = len(before.rpartition(b"\n")[2].decode("utf-8")) + 1
+        wide = content.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff"))
         return Problem(
-            f"{file}: not UTF-8 text", Source(file, line, column), "Save the file in the UTF-8 encoding."
+            f"{file}: not UTF-8 text" + (", but UTF-16 or UTF-32" if wide else ""),
+            Source(file, line, column),
+            "Save the file in the UTF-8 encoding.",
         )
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The content of a regular file of at most ``limit`` bytes. Raises OSError and NotTextError.
+
+    What is looked at is the file that was opened: a name can be given to another one, such as a pipe that
+    nobody writes to, at any moment.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        before = os.fstat(stream.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise NotTextError("not a regular file", "Put a text file there.")
+        if before.st_size > limit:
+            raise NotTextError(f"larger than {_size(limit)}", "Split it into several.")
+        content = stream.read(limit + 1)
+        after = os.fstat(stream.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(
+        content
+    ) != before.st_size:
+        raise NotTextError("changed while it was read", "Run again when nothing writes to it.")
+    return content
+
+
+def _size(count: int) -> str:
+    return f"{count // 2**20} MiB" if count >= 2**20 else f"{count // 2**10} KiB"
 
 
 def contains(directory: Path, path: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.errors import ConfigError, ManifestError, Problem
 from reconciler.kinds import REGISTRY
-from reconciler.manifests import checks, files, identity
+from reconciler.manifests import checks, files, identity, secrets
 from reconciler.manifests.attachments import Attachments
 from reconciler.manifests.core_yaml import read as read_yaml
 from reconciler.manifests.documents import Draft, Reader, unmanaged_names
@@ -124,7 +124,7 @@ def _load(
         project.environment,
         resources,
         _digest(resources, project.settings, project.environment),
-        tuple(schedules.warnings),
+        (*schedules.warnings, *_exposed_secrets(directory, resources)),
         reader.attachments.texts,
         project.settings.arming_model,
     )
@@ -161,6 +161,8 @@ def _read_file(
         )
     for document in reading.documents:
         reader.read(document, allow_empty=allow_empty)
+        if len(reader.problems) > checks.MAX_PROBLEMS:
+            return False
     page.text = ""
     return not reading.broken
 
@@ -194,6 +196,14 @@ def _resources(links: Links) -> tuple[Resource, ...]:
     ]
     resources.sort(key=lambda resource: (order[resource.address.kind], resource.address.path))
     return tuple(resources)
+
+
+def _exposed_secrets(directory: Path, resources: Iterable[Resource]) -> list[str]:
+    """A warning for each file with a secret that other users may read."""
+    references = {
+        value for each in resources for value in each.fields.values() if isinstance(value, SecretRef)
+    }
+    return sorted(filter(None, (secrets.exposed(reference, directory) for reference in references)))
 
 
 def _parent(draft: Draft) -> Address | None:

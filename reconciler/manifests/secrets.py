@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import posixpath
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
 from reconciler.errors import SecretError
+from reconciler.manifests.files import NotTextError, read_bytes
 from reconciler.model import SecretRef, SecretStore
 from reconciler.redaction import SHORTEST
 
 STORES: tuple[SecretStore, ...] = get_args(SecretStore)
+MAX_BYTES = 65_536
+"""Of a secret's file."""
+
 WAY_OUT = "Write {env: NAME}, {file: PATH} or {keyring: SERVICE/NAME}."
 
 
@@ -65,17 +70,37 @@ def resolve(ref: SecretRef, directory: Path, env: Mapping[str, str]) -> str:
 
 
 def _from_file(path: Path, named: str) -> str:
+    """The text of a file anywhere: unlike what a plan shows, a secret belongs outside the project."""
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
+        return read_bytes(path, MAX_BYTES).decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
         raise SecretError(
             f"the secret {named} cannot be read: the file is not UTF-8 text", hint="Store it as UTF-8 text."
         ) from None
-    except OSError as exc:
+    except NotTextError as exc:
         raise SecretError(
-            f"the secret {named} cannot be read: {exc.strerror}",
+            f"the secret {named} cannot be read: {exc.message}",
+            hint="Put nothing but the secret in a file of its own.",
+        ) from exc
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise SecretError(
+            f"the secret {named} cannot be read: {why}",
             hint="Create the file, and let this user read it.",
         ) from exc
+
+
+def exposed(ref: SecretRef, directory: Path) -> str | None:
+    """A warning where a secret's file may be read by everybody on this machine, else None."""
+    if ref.store != "file":
+        return None
+    try:
+        mode = (directory / ref.name).stat().st_mode
+    except (OSError, ValueError):  # reading it says so
+        return None
+    if not mode & stat.S_IROTH:
+        return None
+    return f"the secret {{file: {ref.name}}} may be read by every user of this machine: chmod 600 {ref.name}"
 
 
 def _from_keyring(name: str, named: str) -> str | None:

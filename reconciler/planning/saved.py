@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from reconciler.errors import PlanError, Problem, StalePlanError
 from reconciler.model import Address, Change, Plan
@@ -11,15 +12,25 @@ from reconciler.model import Address, Change, Plan
 _READ_AGAIN = "Make a new plan and read it."
 
 
-def check_timely(saved: Plan, config_digest: str, now: datetime) -> None:
-    """Raise StalePlanError when ``saved`` has expired, or was made from other manifests.
+CLOCK_ERROR = timedelta(minutes=5)
+"""How far the clocks of two machines may be apart: one that plans and one that applies."""
 
-    ``config_digest``: of the manifests as they are. ``now``: aware.
+
+def check_timely(saved: Plan, config_digest: str, now: datetime, lifetime: timedelta) -> None:
+    """Raise StalePlanError when ``saved`` has expired, is still to be made, or is of other manifests.
+
+    ``config_digest`` and ``lifetime``: of the manifests as they are; a file cannot give itself more time.
+    ``now``: aware. Nothing but the file and the manifests has to be looked at, so this comes before the
+    account is opened: a file that names another project leads no credentials to the host of that one.
     """
-    if now >= saved.expires_at:
+    if saved.created_at > now + CLOCK_ERROR:
         raise StalePlanError(
-            f"the plan expired at {saved.expires_at:%Y-%m-%d %H:%M:%S} UTC", hint="Make a new plan."
+            f"the plan says it was made at {saved.created_at:%Y-%m-%d %H:%M:%S} UTC, which is still to come",
+            hint="Set the clock of this machine, or make a new plan.",
         )
+    expiry = min(saved.expires_at, saved.created_at + lifetime)
+    if now >= expiry:
+        raise StalePlanError(f"the plan expired at {expiry:%Y-%m-%d %H:%M:%S} UTC", hint="Make a new plan.")
     if saved.config_digest != config_digest:
         raise StalePlanError("the manifests are not those the plan was made from", hint=_READ_AGAIN)
 
@@ -29,6 +40,8 @@ def check_unmoved(saved: Plan, fresh: Plan) -> None:
 
     ``fresh``: planned just now over the same addresses. What it holds besides does not matter.
     """
+    if saved.surface != fresh.surface:
+        raise StalePlanError(f"the plan was made for the {saved.surface} surface", hint=_READ_AGAIN)
     now = {change.address: change for change in fresh.changes}
     moved = [change for change in saved.changes if not _still_holds(change, now)]
     if moved:
@@ -41,6 +54,13 @@ def check_unmoved(saved: Plan, fresh: Plan) -> None:
                 for change in moved
             ],
         )
+
+
+def as_planned_now(saved: Plan, fresh: Plan) -> Plan:
+    """The changes that ``saved`` names, all from ``fresh``: of the file nothing else is shown or done."""
+    now = {change.address: change for change in fresh.changes}
+    changes = tuple(now[change.address] for change in saved.changes)
+    return replace(fresh, changes=changes, targets=saved.targets, excludes=saved.excludes)
 
 
 def stale(refusal: PlanError) -> StalePlanError:

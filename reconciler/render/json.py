@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 from pydantic import ValidationError
 
 from reconciler.errors import ConfigError, Problem, StalePlanError
+from reconciler.escape import value_text
 from reconciler.model import (
     Action,
     Address,
@@ -24,6 +28,12 @@ from reconciler.model import (
 )
 from reconciler.planning.digest import changes_digest, digest, shown_sides
 from reconciler.render.schema import FORMAT_VERSION, ChangeDocument, ChangedSinceDocument, PlanDocument
+
+_MAX_DEPTH = 80
+"""A manifest's values are nested 64 deep at most; a plan adds a few levels around them."""
+
+_MAX_PROBLEMS = 20
+"""Of a damaged plan; nobody mends one by hand."""
 
 _AGAIN = "Make the plan again: reconciler plan --out FILE."
 
@@ -50,11 +60,81 @@ def from_json(text: str) -> Plan:
             f"this plan has format version {version}; this reconciler reads version {FORMAT_VERSION}",
             hint="Apply it with the version that made it, or make the plan again with this one.",
         )
-    document = _validated(text)
+    document = _validated(content)
     written = content.pop("digest")
     if written != digest(content):
         raise StalePlanError("the plan was changed after it was written", hint=_AGAIN)
-    plan = Plan(
+    try:
+        plan = _plan(document)
+    except OverflowError as exc:
+        raise ConfigError("the plan has a time that no clock shows", hint=_AGAIN) from exc
+    if len({change.address for change in plan.changes}) < len(plan.changes) or _content(plan) != content:
+        raise StalePlanError(
+            "the plan contradicts itself, so it was changed after it was written", hint=_AGAIN
+        )
+    return plan
+
+
+def _parsed(text: str) -> JsonObject:
+    try:
+        content = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
+    except (ValueError, RecursionError) as exc:
+        raise ConfigError(f"the plan is not JSON or was cut off: {exc}", hint=_AGAIN) from exc
+    if not isinstance(content, dict):
+        raise ConfigError("this is not a plan of the reconciler", hint=_AGAIN)
+    if _depth(content) > _MAX_DEPTH:
+        raise ConfigError(f"the plan is nested deeper than {_MAX_DEPTH} levels", hint=_AGAIN)
+    return content
+
+
+def _once(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    """An object; readers differ on which of two equal keys counts, so there may be no such two."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {value_text(twice)} is written twice")
+    return content
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _no_number(digits)
+
+
+def _depth(content: JsonValue) -> int:
+    """How many objects and arrays stand inside each other."""
+    depth, level = 0, [content]
+    while level:
+        depth += 1
+        inside: list[JsonValue] = []
+        for value in level:
+            if isinstance(value, dict):
+                inside.extend(value.values())
+            elif isinstance(value, list):
+                inside.extend(value)
+        level = [value for value in inside if isinstance(value, (dict, list))]
+    return depth
+
+
+def _validated(content: JsonObject) -> PlanDocument:
+    try:
+        return PlanDocument.model_validate(content)
+    except ValidationError as exc:
+        problems = [
+            Problem(f"{'.'.join(map(str, each['loc'])) or 'plan'}: {each['msg']}")
+            for each in islice(exc.errors(include_url=False, include_context=False), _MAX_PROBLEMS)
+        ]
+        raise ConfigError(
+            f"the plan is damaged, at {problems[0].message}", hint=_AGAIN, problems=problems
+        ) from exc
+
+
+def _plan(document: PlanDocument) -> Plan:
+    return Plan(
         environment=document.environment,
         surface=document.surface,
         created_at=_utc(document.created_at),
@@ -69,31 +149,6 @@ def from_json(text: str) -> Plan:
         excludes=tuple(document.excludes),
         changed_since=_changed_since(document.changed_since),
     )
-    if document.changes_digest != changes_digest(plan):
-        raise StalePlanError("the plan's changes are not those it was written with", hint=_AGAIN)
-    return plan
-
-
-def _parsed(text: str) -> JsonObject:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise ConfigError(f"the plan is not JSON or was cut off: {exc}", hint=_AGAIN) from exc
-    if not isinstance(content, dict):
-        raise ConfigError("this is not a plan of the reconciler", hint=_AGAIN)
-    return content
-
-
-def _validated(text: str) -> PlanDocument:
-    try:
-        return PlanDocument.model_validate_json(text)
-    except ValidationError as exc:
-        problems = [
-            Problem(f"{'.'.join(map(str, each['loc'])) or 'plan'}: {each['msg']}") for each in exc.errors()
-        ]
-        raise ConfigError(
-            f"the plan is damaged, at {problems[0].message}", hint=_AGAIN, problems=problems
-        ) from exc
 
 
 def _content(plan: Plan) -> JsonObject:

@@ -48,7 +48,7 @@ READING = (
         "cannot start any token",
         "quotes",
     ),
-    one("control character", site("address1: a\x07b\n"), "m.yaml:5:12", "U+0007", "escape"),
+    one("control character", site("address1: a\x07b\n"), "m.yaml:5:12", "U+0007", "Remove it"),
     one("line separator", site("address1: a\u2028b\n"), "m.yaml:5:12", "U+2028", "\\u2028"),
     one(
         "foreign tag",

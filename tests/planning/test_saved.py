@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from reconciler.errors import PlanError, Problem, StalePlanError, UnsafePlanError
 from reconciler.model import Action, Change, FieldChange, Plan, Source
-from reconciler.planning.saved import check_timely, check_unmoved, stale
+from reconciler.planning.saved import as_planned_now, check_timely, check_unmoved, stale
 from tests.planning.world import NOW, at
 
+LIFE = timedelta(hours=24)
 DIGEST = "sha256:1234"
 READ_AGAIN = "Make a new plan and read it."
 HQ = Change(
@@ -30,22 +31,48 @@ def plan_of(*changes: Change) -> Plan:
 
 class TestTime:
     def test_a_plan_holds_until_it_expires(self) -> None:
-        check_timely(plan_of(HQ), DIGEST, NOW + timedelta(hours=1) - timedelta(microseconds=1))
+        check_timely(plan_of(HQ), DIGEST, NOW + timedelta(hours=1) - timedelta(microseconds=1), LIFE)
 
     def test_at_that_instant_it_has_expired_and_says_when(self) -> None:
         with pytest.raises(StalePlanError) as caught:
-            check_timely(plan_of(HQ), DIGEST, NOW + timedelta(hours=1))
+            check_timely(plan_of(HQ), DIGEST, NOW + timedelta(hours=1), LIFE)
         assert caught.value.message == "the plan expired at 2026-11-20 10:00:00 UTC"
         assert caught.value.hint == "Make a new plan."
 
+    def test_a_file_cannot_give_itself_more_time_than_the_manifests_do(self) -> None:
+        forever = replace(plan_of(HQ), expires_at=NOW + timedelta(days=3650))
+        check_timely(forever, DIGEST, NOW + LIFE - timedelta(microseconds=1), LIFE)
+        with pytest.raises(StalePlanError, match="expired at 2026-11-21 09:00:00"):
+            check_timely(forever, DIGEST, NOW + LIFE, LIFE)
+
+    def test_a_plan_of_the_future_does_not_hold_but_clocks_may_differ_a_little(self) -> None:
+        check_timely(plan_of(HQ), DIGEST, NOW - timedelta(minutes=5), LIFE)
+        with pytest.raises(StalePlanError, match="still to come"):
+            check_timely(plan_of(HQ), DIGEST, NOW - timedelta(minutes=6), LIFE)
+        with pytest.raises(StalePlanError, match="still to come"):
+            check_timely(replace(plan_of(HQ), created_at=datetime.max.replace(tzinfo=UTC)), DIGEST, NOW, LIFE)
+
     def test_a_plan_of_other_manifests_does_not_hold(self) -> None:
         with pytest.raises(StalePlanError) as caught:
-            check_timely(plan_of(HQ), "sha256:5678", NOW)
+            check_timely(plan_of(HQ), "sha256:5678", NOW, LIFE)
         assert caught.value.message == "the manifests are not those the plan was made from"
         assert caught.value.hint == READ_AGAIN
 
 
 class TestMoves:
+    def test_a_plan_of_the_other_surface_does_not_hold(self) -> None:
+        with pytest.raises(StalePlanError, match="partner surface"):
+            check_unmoved(plan_of(HQ), replace(plan_of(HQ), surface="dealer"))
+
+    def test_what_is_shown_and_done_is_the_new_plan_not_the_file(self) -> None:
+        forged = replace(plan_of(SHOP, HQ), warnings=("all is well",), targets=("site:**",))
+        forged = replace(
+            forged, changes=tuple(replace(c, reason="harmless", endpoints=()) for c in forged.changes)
+        )
+        mill = replace(HQ, address=at("site:acme/mill"))
+        done = as_planned_now(forged, replace(plan_of(HQ, mill, SHOP), warnings=("look",)))
+        assert (done.changes, done.warnings) == ((SHOP, HQ), ("look",))
+
     @pytest.mark.parametrize("fresh", [(HQ, SHOP), (SHOP, HQ), (SHOP, replace(HQ, reason="another word"))])
     def test_the_same_changes_hold_whatever_else_the_new_plan_says(self, fresh: tuple[Change, ...]) -> None:
         check_unmoved(plan_of(HQ), plan_of(*fresh))

@@ -117,7 +117,7 @@ def test_an_entry_taken_out_by_hand_is_noticed(key: str) -> None:
 
 
 def test_a_plan_signed_anew_with_another_digest_of_its_changes_is_noticed() -> None:
-    with pytest.raises(StalePlanError, match="not those it was written with"):
+    with pytest.raises(StalePlanError, match="contradicts itself"):
         from_json(_signed(changes_digest=digest("other changes")))
 
 

@@ -1,0 +1,1 @@
+"""What somebody hostile, or a broken program, may hand to the product."""
