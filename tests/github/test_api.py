@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from reconciler.errors import GitHubError
@@ -85,6 +86,28 @@ def test_a_write_is_not_repeated_after_a_broken_answer_but_after_a_limit(
     service.faults.append(Fault("POST", 403, {"Retry-After": "2"}))
     github.post("/issues/5/comments", {"body": "y"})
     assert (service.bodies(5), naps) == (["x", "y"], [2])
+
+
+@pytest.mark.parametrize(("method", "sent"), [("post", 1), ("patch", 5)])
+def test_a_connection_lost_under_way_repeats_only_what_may_be_done_twice(method: str, sent: int) -> None:
+    calls: list[str] = []
+
+    def lost(request: httpx.Request) -> httpx.Response:
+        calls.append(request.method)
+        raise httpx.ReadError("reset")
+
+    client = GitHub(
+        api_url="http://github.example",
+        graphql_url="",
+        repository="a/b",
+        token="t",
+        sleep=lambda _: None,
+        transport=httpx.MockTransport(lost),
+    )
+    with pytest.raises(GitHubError, match="no answer"):
+        getattr(client, method)("/x", {})
+    client.close()
+    assert len(calls) == sent
 
 
 def test_all_pages_are_read(service: FakeGitHub, github: GitHub) -> None:
