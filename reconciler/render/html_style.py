@@ -152,14 +152,14 @@ mark { color: inherit; border-radius: .15rem; }
 .week p, .week ul { margin: .2rem 0 0; overflow-wrap: anywhere; }
 .week ul { padding-left: 1.1rem; } .week .sites, .later { color: var(--soft); font-size: .875rem; }
 .week ol { list-style: none; margin: .6rem 0 0; padding: 0; }
-.week ol > li { display: grid; grid-template-columns: 5.5rem minmax(0, 1fr); align-items: center;
+.week ol > li { display: grid; grid-template-columns: 6rem minmax(0, 1fr); align-items: center;
   padding: .25rem 0; border-top: 1px solid var(--line); }
 .week li > b { font-size: .8125rem; } .week li > b span { font-weight: 400; }
 .side { display: grid; grid-template-columns: 3.2rem minmax(0, 1fr); align-items: center;
   font-size: .75rem; color: var(--soft); }
 .side .bars { height: 1.1rem; margin: 1px 0; } .side .bar { line-height: 1.1rem; font-size: .6875rem; }
 .moved { position: absolute; top: 0; bottom: 0; border: 2px solid var(--mark); border-radius: .15rem; }
-.hours { display: grid; grid-template-columns: 8.7rem minmax(0, 1fr); font-size: .6875rem;
+.hours { display: grid; grid-template-columns: 9.2rem minmax(0, 1fr); font-size: .6875rem;
   color: var(--soft); }
 .hours div { position: relative; height: 1rem; }
 .hours div span { position: absolute; transform: translateX(-50%); }

@@ -30,6 +30,10 @@ FILES = {
     "a.yaml": site("a", CAMERA),
     "b.yaml": site("b", CAMERA),
     "c.yaml.j2": site("c", "address1: '{{ street }}'"),
+    "rows.csv": "id,street\nd,Pine\n",
+    "rows.yaml.j2": "{% for row in table('rows.csv') %}\n---\n"
+    + site("{{ row.id }}", "address1: '{{ row.street }}'")
+    + "{% endfor %}\n",
 }
 
 
@@ -98,12 +102,12 @@ def test_one_changed_site_of_200_costs_the_requests_of_one_site(
     tmp_path: Path, cli: Cli, served: Served
 ) -> None:
     repository = Repository(tmp_path, tmp_path / "fleet")
-    repository.write(**{f"site-{n}.yaml": site(f"s{n}", CAMERA) for n in range(197)})
+    repository.write(**{f"site-{n}.yaml": site(f"s{n}", CAMERA) for n in range(196)})
     repository.commit()
     assert cli("apply", repository.project, "--yes").code == 0
     served.forget()
     whole = cli("plan", repository.project, "--format", "json").json["requests"]["read"]
-    assert whole == len(served.calls()) == 1 + 1 + 199
+    assert whole == len(served.calls()) == 1 + 1 + 198
 
     repository.write(**{"site-7.yaml": site("s7", CAMERA, "address1: Elm Street")})
     served.forget()
@@ -147,6 +151,10 @@ def _removed(repository: Repository) -> None:
     repository.remove("b.yaml")
 
 
+def _table(repository: Repository) -> None:
+    repository.write(**{"rows.csv": "id,street\nd,Elm\n"})
+
+
 def _untracked(repository: Repository) -> None:
     repository.write(**{"new.yaml": site("new")})
 
@@ -156,8 +164,8 @@ def _untracked(repository: Repository) -> None:
     [
         (
             _default,
-            ["site:acme/a", "site:acme/b", "site:acme/c"],
-            {"site:acme/a": "update", "site:acme/b": "update", "site:acme/c": "update"},
+            [f"site:acme/{name}" for name in "abcd"],
+            {f"site:acme/{name}": "update" for name in "abcd"},
         ),
         (_variable, ["site:acme/c"], {"site:acme/c": "update"}),
         (_device, ["device:acme/a/door"], {"device:acme/a/door": "update"}),
@@ -166,6 +174,7 @@ def _untracked(repository: Repository) -> None:
             ["device:acme/b/door", "site:acme/b"],
             {"device:acme/b/door": "delete", "site:acme/b": "delete"},
         ),
+        (_table, ["site:acme/d"], {"site:acme/d": "update"}),
         (_untracked, ["site:acme/new"], {"site:acme/new": "create"}),
     ],
 )
@@ -242,7 +251,7 @@ def test_what_stands_on_something_never_applied_means_a_plan_of_everything(
 ) -> None:
     repository.write(**{"a.yaml": FILES["a.yaml"].replace("name: Door", "name: Gate")})
     result = plan(cli, repository)
-    assert len(result.changes()) == 6
+    assert len(result.changes()) == 7
     assert any("cannot be planned alone" in each for each in result.json["warnings"])
 
 
@@ -266,7 +275,7 @@ def test_a_project_that_the_revision_does_not_have_is_planned_whole(
     shutil.copytree(repository.project, tmp_path / "new")
     result = cli("plan", tmp_path / "new", "--changed-since", "HEAD", "--format", "json")
     assert "main has no directory" in result.json["changed_since"]["why"].replace("HEAD", "main")
-    assert len(result.changes()) == 6
+    assert len(result.changes()) == 7
 
 
 def test_secrets_of_the_revision_are_not_resolved(
@@ -293,6 +302,25 @@ def test_a_saved_plan_of_what_changed_changes_nothing_else(
     assert cli("apply", out, "--yes").code == 0
     assert plan(cli, applied).changes() == {}
     assert cli("plan", applied.project, "--format", "json").changes() == {}
+
+
+def test_a_saved_plan_of_what_changed_lifts_no_protection_elsewhere(
+    applied: Repository, cli: Cli, tmp_path: Path
+) -> None:
+    kept = "lifecycle: {protect: true}\n"
+    applied.write(**{"b.yaml": FILES["b.yaml"] + kept})
+    applied.commit()
+    assert cli("apply", applied.project, "--yes").code == 0
+    applied.write(**{"b.yaml": FILES["b.yaml"]})
+    applied.commit()  # never applied
+    applied.write(**{"a.yaml": FILES["a.yaml"].replace("Site a", "Other")})
+    out = tmp_path / "plan.json"
+    assert cli("plan", applied.project, "--changed-since", "HEAD", "--out", out).code == 0
+    assert cli("apply", out, "--yes").code == 0
+    _removed(applied)
+    refused = cli("plan", applied.project)
+    assert refused.code == 1
+    assert "protect" in refused.err
 
 
 @pytest.mark.parametrize("ref", ["origin/main", "--all", "0123456789", "HEAD:a.yaml"])
