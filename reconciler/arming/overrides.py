@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from reconciler.arming.spec import Override
+from reconciler.times import utc_text
 
 
 def active(overrides: Sequence[Override], instant: dt.datetime) -> Override | None:
@@ -28,5 +29,4 @@ def edges(overrides: Sequence[Override]) -> list[dt.datetime]:
 
 def reason(override: Override) -> str:
     """``override until 2026-11-20T09:00:00Z: stocktaking``."""
-    until = override.until.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-    return f"override until {until}Z: {override.reason}"
+    return f"override until {utc_text(override.until)}: {override.reason}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, TypeAlias, get_args
 
 from reconciler.chekt import wire
@@ -20,6 +20,7 @@ from reconciler.chekt.client import Client
 from reconciler.chekt.transport import Answer, Call
 from reconciler.errors import AmbiguousError, ApiError, RemoteError
 from reconciler.model import JsonValue
+from reconciler.times import utc_text
 
 ArmingStatus: TypeAlias = Literal[
     "disarmed",
@@ -173,7 +174,7 @@ def _failed_zone(raw: Mapping[str, JsonValue]) -> Zone | None:
 
 
 def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return utc_text(at, "milliseconds")
 
 
 def send(client: Client, dealer_id: str, site_id: str, command: Command) -> CommandResult:

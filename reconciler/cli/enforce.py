@@ -18,6 +18,7 @@ from reconciler.cli.console import Console, error_text, printable
 from reconciler.cli.moments import length, moment
 from reconciler.cli.signals import stop_on_signal
 from reconciler.errors import ConfigError, LockedError, ReconcilerError
+from reconciler.times import utc_text
 
 if TYPE_CHECKING:  # start-up stays instant
     from datetime import datetime
@@ -251,7 +252,7 @@ def _daemon(
         clock = SystemClock(runtime.clock, stop)
 
         def note(text: str) -> None:
-            console.note(printable(f"{runtime.clock():%Y-%m-%dT%H:%M:%SZ} {text}"))
+            console.note(printable(f"{utc_text(runtime.clock())} {text}"))
 
         daemon(manifests, runtime, asked.scope, clock, Files(heartbeat, asked.metrics), note)
     return 0

@@ -11,6 +11,7 @@ import click
 from reconciler.cli import options
 from reconciler.cli.console import Console, printable
 from reconciler.errors import ConfigError
+from reconciler.times import spoken_utc
 
 if TYPE_CHECKING:
     from reconciler.intents import Intent, Resolution
@@ -154,7 +155,7 @@ def _intent_lines(unsettled: Sequence[Intent]) -> list[str]:
         known = "".join(f", {name} {value}" for name, value in ids.items() if value)
         lines += [
             f"  {_write(intent)}: {intent.status}",
-            f"    {intent.intended_at:%Y-%m-%d %H:%M:%S} UTC, run {intent.run}{known}",
+            f"    {spoken_utc(intent.intended_at)}, run {intent.run}{known}",
             *([f"    seen: {intent.seen}"] if intent.seen else []),
             f"    to do: {_way_out(intent)}",
         ]
@@ -181,7 +182,7 @@ def _resolution_lines(resolutions: Sequence[Resolution]) -> list[str]:
     for each in resolutions:
         word = "happened" if each.happened else "did not happen"
         made = f" (id {each.remote_id})" if each.happened and each.remote_id is not None else ""
-        when = f"{each.resolved_at:%Y-%m-%d %H:%M:%S} UTC"
+        when = spoken_utc(each.resolved_at)
         lines.append(f"  {when}  {_write(each)} {word}{made}, says {each.resolved_by}")
     return lines
 
@@ -207,8 +208,5 @@ def _owned_lines(environment: str, owned: Sequence[Owned]) -> list[str]:
 
 
 def _run_lines(runs: Iterable[Run]) -> list[str]:
-    lines = [
-        f"  {run.started_at:%Y-%m-%d %H:%M:%S} UTC  {run.command}  {run.result or 'broken off'}"
-        for run in runs
-    ]
+    lines = [f"  {spoken_utc(run.started_at)}  {run.command}  {run.result or 'broken off'}" for run in runs]
     return ["Last runs:", *lines] if lines else ["No runs yet."]

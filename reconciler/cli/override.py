@@ -192,7 +192,8 @@ def _named(site: Address, partition: int | None) -> str:
 
 def _line(one: Override, zones: dict[str, str]) -> str:
     from reconciler.arming.zones import zone
-    from reconciler.render.timeline import spoken, utc_text
+    from reconciler.render.timeline import spoken
+    from reconciler.times import utc_text
 
     utc = utc_text(one.until)
     known = zones.get(str(one.target))
@@ -203,7 +204,7 @@ def _line(one: Override, zones: dict[str, str]) -> str:
 
 
 def _json(one: Override) -> dict[str, object]:
-    from reconciler.render.timeline import utc_text
+    from reconciler.times import utc_text
 
     return {
         "target": str(one.target),

@@ -13,6 +13,7 @@ from reconciler.cli.moments import FORMS, moment, written_date
 from reconciler.cli.schedule_diff import diff
 from reconciler.cli.schedule_simulate import simulate
 from reconciler.errors import ConfigError
+from reconciler.times import utc_text
 
 if TYPE_CHECKING:  # start-up stays instant
     from reconciler.arming.fleet import Fleet, Overrides
@@ -105,8 +106,8 @@ def transitions(
     if output_format == "json":
         rows = [timeline.change_json(target, zone(target.zone), change) for target, change in changes]
         document = {
-            "from": timeline.utc_text(first),
-            "to": timeline.utc_text(last),
+            "from": utc_text(first),
+            "to": utc_text(last),
             "tzdata": tzdata_version(),
             "transitions": rows,
             "warnings": warnings,

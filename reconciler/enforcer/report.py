@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from reconciler.arming.zones import tzdata_version
 from reconciler.enforcer import pace
@@ -12,6 +12,7 @@ from reconciler.enforcer.tick import Sight
 from reconciler.enforcer.watch import Watch
 from reconciler.ledger import CommandRecord
 from reconciler.model import JsonObject
+from reconciler.times import utc_text
 
 FORMAT_VERSION = 1
 
@@ -120,5 +121,4 @@ def commands_json(records: Sequence[CommandRecord]) -> list[JsonObject]:
 
 def utc(at: datetime) -> str:
     """``2026-11-20T09:00:00Z``, with milliseconds where there are any."""
-    text = at.astimezone(UTC).replace(tzinfo=None)
-    return text.isoformat(timespec="milliseconds" if text.microsecond else "seconds") + "Z"
+    return utc_text(at, "milliseconds" if at.microsecond else "seconds")

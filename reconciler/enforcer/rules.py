@@ -17,6 +17,7 @@ from reconciler.enforcer.memory import Memory, Pending
 from reconciler.enforcer.port import Observation
 from reconciler.enforcer.states import HANDS_OFF, IN_PROGRESS, loosens, satisfies, settled
 from reconciler.enforcer.wanted import Wanted
+from reconciler.times import spoken_utc
 
 Kind = Literal["in_state", "command", "waiting", "respected", "doubt", "stopped", "unreachable"]
 
@@ -129,7 +130,7 @@ def _under_way(
     if memory.by_hand is None:
         return None
     if loosens(seen.status, wanted.state):
-        at = memory.by_hand.strftime("%Y-%m-%d %H:%M:%S UTC")
+        at = spoken_utc(memory.by_hand)
         return Verdict("respected", "armed_by_hand", f"armed by hand at {at}; left as it is")
     return _by_hand(policy, memory.by_hand, now)
 
@@ -171,7 +172,7 @@ def _confirming(pending: Pending, wanted: Wanted, now: datetime) -> Verdict | No
 
 def _by_hand(policy: ManualChange, since: datetime, now: datetime) -> Verdict | None:
     """A change by hand that is respected, None where the policy undoes it now."""
-    at = since.strftime("%Y-%m-%d %H:%M:%S UTC")
+    at = spoken_utc(since)
     if policy.policy == "respect_until_next":
         return Verdict(
             "respected", "by_hand", f"changed by hand at {at}; respected until the next transition"
@@ -230,6 +231,6 @@ def _moved_since(wanted: Wanted, seen: Observation, memory: Memory, now: datetim
         return None if prompt else Verdict("doubt", "late_disarm", late)
     # Clocks that agree may be this far apart: an arming just before must not hold back a prompt disarm.
     if moved > wanted.due + (pace.CLOCK_TOLERANCE if prompt else timedelta()):
-        at = moved.strftime("%Y-%m-%d %H:%M:%S UTC")
+        at = spoken_utc(moved)
         return Verdict("respected", "armed_since", f"armed at {at}, after the disarm was due; left as it is")
     return None

@@ -37,6 +37,7 @@ from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Address, Collection, LiveObject, Owned, Reader, Resource, Snapshot
 from reconciler.planning.diff import diff
 from reconciler.planning.scope import Scope, collection_of
+from reconciler.times import spoken_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _doubt(intent: Intent, seen: str) -> str:
     """The sentence for the person who has to find out."""
     part = f" of its {intent.part}" if intent.part is not None else ""
     return (
-        f"whether its {intent.operation}{part} of {intent.intended_at:%Y-%m-%d %H:%M:%S} UTC happened is "
+        f"whether its {intent.operation}{part} of {spoken_utc(intent.intended_at)} happened is "
         f"unknown, since {seen}; nothing is sent for it until `reconciler ledger resolve {intent.address}` "
         "with --happened or --did-not-happen, or a later look, settles that"
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from reconciler.errors import PlanError, Problem, StalePlanError
 from reconciler.model import Address, Change, Plan
+from reconciler.times import spoken_utc
 
 _READ_AGAIN = "Make a new plan and read it."
 
@@ -25,12 +26,12 @@ def check_timely(saved: Plan, config_digest: str, now: datetime, lifetime: timed
     """
     if saved.created_at > now + CLOCK_ERROR:
         raise StalePlanError(
-            f"the plan says it was made at {saved.created_at:%Y-%m-%d %H:%M:%S} UTC, which is still to come",
+            f"the plan says it was made at {spoken_utc(saved.created_at)}, which is still to come",
             hint="Set the clock of this machine, or make a new plan.",
         )
     expiry = min(saved.expires_at, saved.created_at + lifetime)
     if now >= expiry:
-        raise StalePlanError(f"the plan expired at {expiry:%Y-%m-%d %H:%M:%S} UTC", hint="Make a new plan.")
+        raise StalePlanError(f"the plan expired at {spoken_utc(expiry)}", hint="Make a new plan.")
     if saved.config_digest != config_digest:
         raise StalePlanError("the manifests are not those the plan was made from", hint=_READ_AGAIN)
 

@@ -11,7 +11,8 @@ from reconciler.arming.states import State
 from reconciler.arming.zones import Zone
 from reconciler.escape import visible
 from reconciler.model import JsonObject
-from reconciler.render.timeline import change_json, local_text, spoken, target_text, utc_text
+from reconciler.render.timeline import change_json, local_text, spoken, target_text
+from reconciler.times import utc_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from reconciler.model import (
 )
 from reconciler.planning.digest import changes_digest, digest, shown_sides
 from reconciler.render.schema import FORMAT_VERSION, ChangeDocument, ChangedSinceDocument, PlanDocument
+from reconciler.times import utc_text
 
 _MAX_DEPTH = 80
 """A manifest's values are nested 64 deep at most; a plan adds a few levels around them."""
@@ -245,7 +246,7 @@ def _change(document: ChangeDocument) -> Change:
 
 
 def _instant(moment: datetime) -> str:
-    return _utc(moment).isoformat().replace("+00:00", "Z")
+    return utc_text(moment, "auto")
 
 
 def _utc(moment: datetime) -> datetime:

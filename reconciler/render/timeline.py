@@ -13,6 +13,7 @@ from reconciler.arming.timeline import Decision, Transition
 from reconciler.arming.zones import Zone, zone
 from reconciler.escape import visible
 from reconciler.model import JsonObject
+from reconciler.times import utc_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,6 @@ class Standing:
     target: Target
     decision: Decision
     following: State | None
-
-
-def utc_text(instant: dt.datetime) -> str:
-    """``instant`` in UTC to the second, ``2026-11-20T09:00:00Z``."""
-    return f"{instant.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def local_text(instant: dt.datetime, zone: Zone) -> str:

@@ -14,9 +14,9 @@ from reconciler.arming.timeline import Timeline
 from reconciler.arming.zones import zone
 from reconciler.escape import visible
 from reconciler.render import grid
-from reconciler.render.timeline import utc_text
 from reconciler.render.week_style import POLICY, STYLE
 from reconciler.render.week_words import date_text, words
+from reconciler.times import utc_text
 
 MOST_ROWS = 1500
 """Days drawn on one page, over all cards: about 2 MB, which a phone still opens."""

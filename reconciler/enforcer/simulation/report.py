@@ -9,6 +9,7 @@ from reconciler.enforcer.simulation.causes import Cause
 from reconciler.enforcer.simulation.panel import Account
 from reconciler.enforcer.simulation.run import Simulation
 from reconciler.model import JsonObject
+from reconciler.times import utc_text
 
 WORST = 10
 """Targets named in the text, those with the most avoidable time first."""
@@ -29,7 +30,7 @@ def to_json(found: Simulation) -> JsonObject:
     setting, transitions = found.setting, found.transitions
     return {
         "days": setting.days,
-        "from": setting.start.replace(tzinfo=None).isoformat(timespec="seconds") + "Z",
+        "from": utc_text(setting.start),
         "seed": setting.seed,
         "targets": len(found.accounts),
         "transitions": transitions,
