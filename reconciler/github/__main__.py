@@ -48,4 +48,5 @@ def _github(job: Job) -> GitHub | None:
     )
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,7 +24,7 @@ _ELSE = (
 )
 
 _EDITOR = """query($id: ID!) {
-  node(id: $id) { ... on IssueComment { editor { login } } }
+  node(id: $id) { ... on IssueComment { editor { __typename login } } }
 }"""
 
 
@@ -102,8 +102,13 @@ def _merged(github: GitHub, job: Job) -> tuple[int, str]:
 def _check_editor(github: GitHub, post: Post, login: str, number: int) -> None:
     """Raise ApprovalError where another than ``login`` wrote the text that ``post`` has now."""
     node = github.graphql(_EDITOR, id=post.node_id)["node"] or {}
-    editor = (node.get("editor") or {}).get("login")
-    if editor is not None and editor != login.removesuffix("[bot]") and editor != login:
+    editor = node.get("editor")
+    if editor is None:
+        return
+    name = (
+        f"{editor['login']}[bot]" if editor["__typename"] == "Bot" else editor["login"]
+    )  # GraphQL's spelling
+    if name != login:
         raise ApprovalError(
-            f"the plan in pull request #{number} was edited by {editor}, so it proves nothing", hint=_ELSE
+            f"the plan in pull request #{number} was edited by {name}, so it proves nothing", hint=_ELSE
         )

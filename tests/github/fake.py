@@ -170,8 +170,7 @@ class FakeGitHub:
         found = next((p for p in self.comments if p.node_id == body["variables"]["id"]), None)
         if found is None:
             return {"data": {"node": None}, "errors": [{"message": "Could not resolve to a node"}]}
-        editor = found.editor and {"login": found.editor.removesuffix("[bot]")}
-        return {"data": {"node": {"editor": editor}}}
+        return {"data": {"node": {"editor": found.editor and _actor(found.editor)}}}
 
     def _list_comments(self, _l: str, _r: set[str], query: dict[str, str], _b: Any, number: str) -> Any:
         found = [self._comment_json(p) for p in self.comments if p.thread == int(number)]
@@ -269,6 +268,12 @@ _ROUTES = {
     "pulls_of": ("GET", r"/commits/([0-9a-f]+)/pulls"),
     "list_pulls": ("GET", r"/pulls"),
 }
+
+
+def _actor(login: str) -> dict[str, str]:
+    """Somebody as GraphQL spells them: a bot's login stands there without its ending."""
+    kind = "Bot" if login.endswith("[bot]") else "User"
+    return {"__typename": kind, "login": login.removesuffix("[bot]")}
 
 
 def _need(rights: set[str], *one_of: str) -> None:

@@ -99,6 +99,10 @@ def edited_by_a_person(service: FakeGitHub) -> None:
     service.comments[0].editor = "maintainer"
 
 
+def edited_by_somebody_called_as_the_bot(service: FakeGitHub) -> None:
+    service.comments[0].editor = BOT.removesuffix("[bot]")
+
+
 def written_by_a_person(service: FakeGitHub) -> None:
     service.comments[0].login = "maintainer"
 
@@ -128,6 +132,7 @@ def deleted(service: FakeGitHub) -> None:
         only_named_by_the_commit,
         pushed_after_the_plan,
         edited_by_a_person,
+        edited_by_somebody_called_as_the_bot,
         written_by_a_person,
         of_another_label,
         of_a_plan_that_failed,
