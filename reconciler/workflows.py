@@ -50,6 +50,7 @@ class Planned:
     """A plan with what it was made from. ``scope``: what was read for it.
 
     ``blocked``: why nothing may be sent for an address before an earlier write's outcome is known.
+    ``read_at``: when the reading began.
     """
 
     plan: Plan
@@ -58,6 +59,7 @@ class Planned:
     owned: Mapping[Address, Owned]
     scope: Scope
     blocked: Mapping[Address, str]
+    read_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def make_plan(
     owned = readdressed(recorded, moves.today)
     desired = identified(_desired(account, options), owned)
     prefix = account.project.settings.ownership.external_id_prefix
+    read_at = account.runtime.clock()
     snapshot, recovery = fetch_and_recover(
         account.client,
         account.ledger if locked else Unrecorded(account.ledger),
@@ -92,7 +95,7 @@ def make_plan(
         owned,
         account.surfaces,
         options.scope,
-        now=account.runtime.clock(),
+        now=read_at,
         concurrency=options.parallelism,
         owned_prefix=prefix,
         on_event=on_event,
@@ -106,7 +109,7 @@ def make_plan(
     doubts = [f"{address}: {why}" for address, why in recovery.doubts.items()]
     warnings = [*_renamings(moves, desired), *doubts]
     made = _plan(account, options, desired, snapshot, owned, policy, warnings)
-    return Planned(made, desired, snapshot, owned, options.scope, recovery.blocked)
+    return Planned(made, desired, snapshot, owned, options.scope, recovery.blocked, read_at)
 
 
 def identified(desired: Sequence[Resource], owned: Mapping[Address, Owned]) -> Sequence[Resource]:
@@ -188,6 +191,7 @@ def apply_plan(
             run=run,
             owned=planned.owned,
             blocked=planned.blocked,
+            read_at=planned.read_at,
             surfaces=account.surfaces,
             writer=account.client,
             reader=account.client,

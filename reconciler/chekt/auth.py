@@ -74,16 +74,18 @@ class TokenAuth(httpx.Auth):
         self._expires_at: float | None = None
 
     def auth_flow(self, request: httpx.Request) -> Flow:
-        token = yield from self._current(refused=None)
+        token = yield from self._current(request, refused=None)
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
         if response.status_code == 401:
-            token = yield from self._current(refused=token)
+            token = yield from self._current(request, refused=token)
             request.headers["Authorization"] = f"Bearer {token}"
             yield request
 
-    def _current(self, refused: str | None) -> Generator[httpx.Request, httpx.Response, str]:
-        """A usable token, other than ``refused``; whoever comes second finds the first one's."""
+    def _current(
+        self, request: httpx.Request, refused: str | None
+    ) -> Generator[httpx.Request, httpx.Response, str]:
+        """A usable token for ``request``, other than ``refused``; whoever comes second finds the first's."""
         with self._lock:
             if self._token is not None and self._token != refused and not self._expired():
                 return self._token
@@ -93,7 +95,8 @@ class TokenAuth(httpx.Auth):
                 self._token_url,
                 data=dict(self._form()),
                 headers={"Accept": "application/json", "User-Agent": wire.user_agent()},
-                extensions={TOKEN_REQUEST: True},
+                # httpx sends what a flow yields as it stands: without these it would wait for ever.
+                extensions={TOKEN_REQUEST: True, "timeout": request.extensions.get("timeout", {})},
             )
             self._accept(response, asked_at)
             assert self._token is not None

@@ -51,6 +51,7 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
     run: int,
     owned: Mapping[Address, Owned],
     blocked: Mapping[Address, str],
+    read_at: datetime,
     surfaces: Surfaces,
     writer: Writer,
     reader: Reader,
@@ -64,14 +65,14 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
 ) -> Report:
     """Make the changes of ``plan``; one outcome a change.
 
-    ``snapshot``, ``owned`` and ``blocked``: what the plan was made from, by ``fetch_and_recover``. ``run``:
-    the journal's id of this run. ``stop``, once set, lets the writes in flight finish and begins no other.
-    Call it for an empty plan too: the ledger's rows and protection follow the manifests. Raises
-    LedgerError when the journal cannot be kept (nothing is sent from then on), and nothing for a
-    write that fails: the report says so.
+    ``snapshot``, ``owned`` and ``blocked``: what the plan was made from, by ``fetch_and_recover``;
+    ``read_at``: when that began to read. ``run``: the journal's id of this run. ``stop``, once set, lets
+    the writes in flight finish and begins no other. Call it for an empty plan too: the ledger's rows and
+    protection follow the manifests. Raises LedgerError when the journal cannot be kept (nothing is sent
+    from then on), and nothing for a write that fails: the report says so.
     """
     rows = dict(owned)
-    doubted = _possibly_made(journal, clock() - timedelta(seconds=sum(patience)))
+    doubted = _possibly_made(journal, read_at - timedelta(seconds=sum(patience)))
     _record_what_needs_no_write(plan, desired, snapshot, rows, surfaces, journal)
     sender = Sender(
         run=run,

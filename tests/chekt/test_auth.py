@@ -45,6 +45,14 @@ def form(request: httpx.Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
 
 
+def test_a_token_request_has_the_time_outs_of_the_call_it_is_for(lab: Lab) -> None:
+    with lab.client(always(200, json=[])) as client:
+        client.list("site", ("5",))
+    (token,), (call,) = lab.token_requests, lab.seen
+    assert token.extensions["timeout"] == call.extensions["timeout"]
+    assert token.extensions["timeout"]["read"] is not None
+
+
 def test_a_client_secret_is_exchanged_for_a_token(lab: Lab) -> None:
     with lab.client(always(200, json=[])) as client:
         client.list("site", ("5",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from reconciler.engine import Event, Recovery, execute, fetch_and_recover, touched, verify
 from reconciler.kinds.surfaces import Surfaces
@@ -48,6 +48,7 @@ class Rig:
     events: list[Event] = field(default_factory=list)
     on_event: Callable[[Event], None] = lambda _: None
     parallelism: int = 4
+    now: datetime = NOW
     writer: Writer | None = None
     recovery: Recovery = field(default_factory=lambda: Recovery({}))
     snapshot: Snapshot = field(default_factory=lambda: Snapshot({}, frozenset()))
@@ -113,12 +114,13 @@ class Rig:
             run=run,
             owned=self.recovery.owned,
             blocked=self.recovery.blocked,
+            read_at=NOW,
             surfaces=self.surfaces,
             writer=self.writer or self.account,
             reader=self.reader,
             journal=self.ledger,
             secrets=secret,
-            clock=lambda: NOW,
+            clock=lambda: self.now,
             stop=self.stop,
             parallelism=self.parallelism,
             on_event=on_event,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
 from reconciler.kinds.surfaces import surfaces
 from reconciler.model import Address, LiveObject, Resource, Write
-from tests.engine.account import Account, Killed, Stored, dealer, device, resource, site, webhook
+from tests.engine.account import NOW, Account, Killed, Stored, dealer, device, resource, site, webhook
 from tests.engine.rig import Rig, all_done, outcome, outcomes
 
 HQ = Address("site", ("acme", "hq"))
@@ -139,6 +140,15 @@ def test_what_was_made_a_moment_ago_and_is_missing_is_looked_for_before_it_is_ma
     assert all_done(rig.apply([dealer(), site()]))
     assert len(rig.account.find("site", "hq")) == 1
     assert rig.ledger.owned()[HQ].remote_id == "1"
+
+
+def test_a_list_that_was_read_too_early_is_not_trusted_however_long_the_reading_took(rig: Rig) -> None:
+    rig.account.remembers_keys = rig.account.refuses_duplicates = False
+    rig.apply([dealer(), site()])
+    hide(rig.account, "hq", 1)
+    rig.now = NOW + timedelta(minutes=5)
+    assert all_done(rig.apply([dealer(), site()]))
+    assert len(rig.account.find("site", "hq")) == 1
 
 
 def test_what_an_earlier_run_made_otherwise_is_not_taken_for_the_server_s_own_value(rig: Rig) -> None:

@@ -1,0 +1,211 @@
+"""Applies under faults: random projects, edits, servers, faults and crashes, every one from a seed.
+
+    python benchmarks/chaos.py --runs 1000              as many applies under faults
+    python benchmarks/chaos.py --seconds 60 --seed 7    from a seed on, for so long
+    python benchmarks/chaos.py --seed 7 --only 12       what story 12 of seed 7 does, told run by run
+    python benchmarks/chaos.py --matrix                 every fault at every request on every server
+
+A story is one account through several edits. After each edit come one or more applies under faults, some
+of which die on the way, and then one quiet apply: after it the account must equal the manifests, nothing
+may exist twice or be lost, what others keep there must be untouched, the ledger must own exactly what is
+declared, and no write may be open. Runs counts the applies under faults only, not the quiet ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+from reconciler.kinds.surfaces import surfaces
+from reconciler.manifests import Project
+from reconciler.sandbox.credentials import DEALER_ID
+from reconciler.sandbox.seed import set_up
+from tests.faults import wild
+from tests.faults.matrix import BY_DESIGN, FAULTS, SERVERS, stage, strike
+from tests.faults.projects import (
+    AFTER,
+    BEFORE,
+    DEALER_AFTER,
+    DEALER_BEFORE,
+    NEIGHBOURS,
+    NEIGHBOURS_OF_HQ,
+    project,
+)
+from tests.faults.world import World
+
+EDITS = 6
+NO_PROJECT = "{kind: dealer, id: acme, dealer_id: 12345}\n"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one story came to: applies under faults, of which ``killed`` died; quiet ones; what was wrong."""
+
+    number: int
+    runs: int
+    killed: int
+    quiet: int
+    wrong: tuple[str, ...] = ()
+
+
+def story(seed: int, number: int, *, tell: bool = False) -> Told:
+    """Live through story ``number`` of ``seed``."""
+    chance = random.Random(f"{seed}/{number}")
+    directory = Path(tempfile.mkdtemp(prefix="chaos", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    world = World(directory, switches=wild.server(chance))
+    if chance.random() < 0.3:
+        world.surfaces = surfaces("partner", sandbox=True, corrections=wild.ONE_BY_ONE)
+    try:
+        return _live(world, chance, number, tell=tell)
+    finally:
+        world.close()
+        shutil.rmtree(directory)
+
+
+def _live(world: World, chance: random.Random, number: int, *, tell: bool) -> Told:
+    base = project(world.directory / "project", NO_PROJECT)
+    plans = wild.Wild(chance)
+    runs = killed = quiet = 0
+    for edit in range(EDITS):
+        if edit:
+            plans.edit()
+        wanted = replace(base, resources=plans.resources(), digest=f"{number}/{edit}")
+        if edit:
+            for _ in range(chance.choice((1, 1, 2, 3))):
+                if chance.random() < 0.5:
+                    world.settle()
+                died = _strike(world, wanted, chance, tell=tell)
+                runs, killed = runs + 1, killed + died
+        world.settle()
+        last = world.apply(wanted)
+        quiet += 1
+        world.settle()
+        wrong = world.wrong(wanted)
+        if tell:
+            print(f"edit {edit}: quiet: {last}")
+        if not last.clean or wrong:
+            return Told(number, runs, killed, quiet, (f"edit {edit}: {last}", *wrong))
+        if not edit:
+            _move_in(world)
+    return Told(number, runs, killed, quiet)
+
+
+def _move_in(world: World) -> None:
+    """Let others keep things in the account, and in our site."""
+    site = world.sandbox.store.find("site", str(DEALER_ID), "a")
+    assert site is not None
+    world.sandbox.set_up(DEALER_ID, NEIGHBOURS)
+    with world.sandbox.store.transaction():
+        set_up(world.sandbox.store, world.time.stamp(), f"{DEALER_ID}/{site.id}", NEIGHBOURS_OF_HQ)
+    world.neighbours = [row for row in world.rows() if "theirs" in (row.external_id or "")]
+
+
+def _strike(world: World, wanted: Project, chance: random.Random, *, tell: bool) -> bool:
+    """One apply under faults; whether it died on the way."""
+    struck = wild.faults(chance, world.sandbox.switches)
+    world.sandbox.faults.clear()
+    for fault in struck:
+        world.sandbox.add_fault(fault)
+    die_at = chance.randint(1, 120) if chance.random() < 0.3 else None
+    run = world.apply(wanted, die_at=die_at)
+    if tell:
+        print(f"struck by {struck}, to die at {die_at}: {run}")
+    return die_at is not None and run.boundaries >= die_at
+
+
+def matrix() -> Iterator[str]:
+    """Strike every request with every fault on every server, then die at every boundary; what was wrong."""
+    texts = {"partner": (BEFORE, AFTER), "dealer": (DEALER_BEFORE, DEALER_AFTER)}
+    with tempfile.TemporaryDirectory() as place:
+        for surface in ("partner", "dealer"):
+            home = Path(place) / surface
+            home.mkdir()
+            staged = stage(home, *texts[surface], "partner" if surface == "partner" else "dealer")
+            for server, switches in SERVERS.items():
+                open_door = switches.duplicate == "accept"
+                for name, fault in FAULTS.items():
+                    for nth, call in enumerate(staged.calls, 1):
+                        if (name, call) in BY_DESIGN or (
+                            name == "sent twice" and open_door and call[:4] == "POST"
+                        ):
+                            continue
+                        case = strike(staged, home / "case", switches, [replace(fault, nth=nth)])
+                        yield "" if case.good else f"{server}: {name} at {call}: {case.wrong} {case.quiet}"
+                for at in range(1, staged.boundaries + 1):
+                    case = strike(staged, home / "case", switches, die_at=at)
+                    yield "" if case.good else f"{server}: dead at {at}: {case.wrong} {case.quiet}"
+
+
+def _stories(seed: int, jobs: int) -> Iterator[Told]:
+    if jobs == 1:
+        yield from (story(seed, number) for number in count())
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        for first in count(0, 50 * jobs):
+            numbers = range(first, first + 50 * jobs)
+            yield from pool.map(story, [seed] * len(numbers), numbers, chunksize=10)
+
+
+def _arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=1000, help="applies under faults")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--only", type=int, help="one story, told run by run")
+    parser.add_argument("--matrix", action="store_true", help="every fault at every request")
+    return parser.parse_args(given)
+
+
+def main() -> int:
+    asked = _arguments(sys.argv[1:])
+    gc.freeze()
+    begun = time.perf_counter()
+    if asked.matrix:
+        cases = failed = 0
+        for wrong in matrix():
+            cases, failed = cases + 1, failed + bool(wrong)
+            if wrong:
+                print(wrong)
+        print(f"{cases} cases, {failed} failed, {time.perf_counter() - begun:.0f} s")
+        return min(failed, 1)
+    if asked.only is not None:
+        told = story(asked.seed, asked.only, tell=True)
+        print(told)
+        return min(len(told.wrong), 1)
+    runs = killed = quiet = failed = stories = 0
+    shown = begun
+    for told in _stories(asked.seed, asked.jobs):
+        stories, runs = stories + 1, runs + told.runs
+        killed, quiet = killed + told.killed, quiet + told.quiet
+        if told.wrong:
+            failed += 1
+            print(f"FAILED: --seed {asked.seed} --only {told.number}", *told.wrong, sep="\n  ", flush=True)
+        now = time.perf_counter()
+        done = runs >= asked.runs or now - begun >= asked.seconds
+        if done or now - shown > 60:
+            shown = now
+            print(
+                f"{runs} applies under faults ({killed} killed) in {stories} stories, {quiet} quiet ones: "
+                f"{failed} stories failed; {runs / (now - begun):.1f} runs/s",
+                flush=True,
+            )
+        if done:
+            return min(failed, 1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
