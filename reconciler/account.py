@@ -23,6 +23,7 @@ from reconciler.ledger import FileStore, Ledger, Lock, Store
 from reconciler.manifests import Project, secrets
 from reconciler.manifests.settings import RateSettings
 from reconciler.model import Address, Resource, SecretRef, Surface
+from reconciler.observer import NOBODY, Observer
 from reconciler.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ NOTICEABLE = 1.0
 class Runtime:
     """What a run takes from outside: environment variables, redactor, clock.
 
-    ``debug`` receives a line a request, ``notice`` what a waiting person should know. ``stores``: the
+    ``observer`` hears of the work, ``notice`` what a waiting person should know. ``stores``: the
     ledgers in use, by directory and environment, so that a ledger and its locks know of each other.
     ``lock_timeout``: seconds to wait for a lock that another run holds. ``max_rate``: requests a minute,
     at most.
@@ -60,7 +61,7 @@ class Runtime:
     env: Mapping[str, str]
     redactor: Redactor
     clock: Callable[[], datetime]
-    debug: Callable[[str], None] | None = None
+    observer: Observer = NOBODY
     notice: Callable[[str], None] | None = None
     stores: dict[tuple[Path, str], Store] = field(default_factory=dict)
     lock_timeout: float = 0.0
@@ -280,7 +281,7 @@ def _embedded(project: Project, runtime: Runtime, surface: Surface) -> chekt.Con
         clear=environment.clear,
         rate=EMBEDDED_RATE,
         max_rate=runtime.max_rate,
-        debug=runtime.debug,
+        observer=runtime.observer,
     )
 
 
@@ -308,7 +309,7 @@ def _remote(project: Project, runtime: Runtime, surface: Surface) -> chekt.Conne
         read_timeout=environment.timeouts.read,
         state_dir=state_directory(runtime.env),
         max_rate=runtime.max_rate,
-        debug=runtime.debug,
+        observer=runtime.observer,
     )
 
 

@@ -25,6 +25,7 @@ from reconciler.model import (
     SecretRef,
     Snapshot,
 )
+from reconciler.observer import ObservedWriter
 from reconciler.planning.plan import plan
 from reconciler.planning.renames import Moves, keeping_external_ids, moved, readdressed, taking_over
 from reconciler.planning.safety import Policy
@@ -193,7 +194,7 @@ def apply_plan(
             blocked=planned.blocked,
             read_at=planned.read_at,
             surfaces=account.surfaces,
-            writer=account.client,
+            writer=ObservedWriter(account.client, account.runtime.observer),
             reader=account.client,
             journal=ledger,
             secrets=account.secret,

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-def connect(  # noqa: PLR0913  # each is a separate door to the world, given by name
+def connect(  # each is a separate door to the world, given by name
     connection: Connection,
     surfaces: Surfaces,
     *,
@@ -51,21 +51,18 @@ def connect(  # noqa: PLR0913  # each is a separate door to the world, given by 
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], object] = time.sleep,
     jitter: Callable[[], float] = random.random,
-    on_request: Callable[[str, str], None] | None = None,
     on_wait: Callable[[str, float], None] | None = None,
 ) -> Client:
     """A client for ``connection``; use it as a context manager, from any number of threads.
 
     ``transport``: where requests go instead of the network (the sandbox in process). ``clock``: Unix
-    seconds; ``jitter``: a number in [0, 1). ``on_request`` hears method and path of every request
-    sent, token requests included; ``on_wait`` why one is tried again and in how many seconds.
+    seconds; ``jitter``: a number in [0, 1). ``on_wait`` hears why a request is tried again and in how many
+    seconds.
     Credentials are added to ``redactor``. Raises ConfigError for a base or token URL that is not https
     (plain http: loopback only), AuthError for unusable credentials.
     """
     from reconciler.chekt.client import Client  # noqa: PLC0415  httpx loads here, not at start-up
     from reconciler.chekt.transport import Runtime  # noqa: PLC0415  as above
 
-    runtime = Runtime(
-        redactor, clock=clock, sleep=sleep, jitter=jitter, on_request=on_request, on_wait=on_wait
-    )
+    runtime = Runtime(redactor, clock=clock, sleep=sleep, jitter=jitter, on_wait=on_wait)
     return Client(connection, surfaces, runtime, transport)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from reconciler.errors import AuthError
 from reconciler.model import Surface
+from reconciler.observer import NOBODY, Observer
 from reconciler.redaction import Redactor
 
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
@@ -72,7 +73,7 @@ class Connection:
     ``max_rate``: requests a minute of this connection, all credentials together, whatever the budget allows.
     Time-outs are in seconds: until a connection stands, between two pieces of an answer, for all of its
     body; ``answer_size``: bytes of it, unpacked. ``state_dir``: folder of the shared rate budget, None to
-    keep it in memory. ``debug`` receives one redacted line a request. ``page_sizes``: lengths at which a
+    keep it in memory. ``observer`` hears of every request. ``page_sizes``: lengths at which a
     bare array may be a cut list (see ``paging``).
     """
 
@@ -88,7 +89,7 @@ class Connection:
     answer_timeout: float = 300.0
     answer_size: int = 256 * 1024**2
     state_dir: Path | None = None
-    debug: Callable[[str], None] | None = None
+    observer: Observer = NOBODY
     page_sizes: frozenset[int] = frozenset()
 
 

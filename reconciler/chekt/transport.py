@@ -15,7 +15,7 @@ from typing import Final, Self, TypedDict, Unpack
 
 import httpx
 
-from reconciler.chekt import accounts, wire
+from reconciler.chekt import accounts, exchanges, wire
 from reconciler.chekt.accounts import Account, Accounts
 from reconciler.chekt.auth import TOKEN_REQUEST, TokenUnavailableError
 from reconciler.chekt.bounds import ACCEPTED_ENCODING, Bounds, OutOfBoundsError
@@ -33,6 +33,10 @@ _LONGEST_WAIT: Final = 300.0
 
 _ONCE_PATIENCE: Final = 5.0
 """Seconds that a call which must not come late waits for the rate budget."""
+
+_SENT_AT: Final = "chekt_sent_at"
+_SECONDS: Final = "chekt_seconds"
+"""Extensions of a request and of its response: Unix seconds, and seconds until the answer began."""
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _MAY_BE_DONE = (302, 303)
@@ -52,7 +56,6 @@ class Runtime:
     clock: Callable[[], float]
     sleep: Callable[[float], object]
     jitter: Callable[[], float]
-    on_request: Callable[[str, str], None] | None = None
     on_wait: Callable[[str, float], None] | None = None
 
 
@@ -125,7 +128,7 @@ class Transport:
         self.requests = Requests()
         self._trace_id = trace_id
         self._runtime = runtime
-        self._debug = connection.debug
+        self._observer = connection.observer
         self._count_lock = threading.Lock()
         base_url = check_url(connection.base_url, "the base URL")
         self._accounts = Accounts(connection, runtime.redactor, clock=runtime.clock, sleep=runtime.sleep)
@@ -141,7 +144,7 @@ class Transport:
                 "Accept": "application/json",
                 "Accept-Encoding": ACCEPTED_ENCODING,
             },
-            event_hooks={"request": [self._count], "response": [bounds.watch]},
+            event_hooks={"request": [self._count], "response": [bounds.watch, self._clock_answer]},
             trust_env=transport is None and not is_loopback(base_url),
         )
 
@@ -164,7 +167,7 @@ class Transport:
         """
         account = self._accounts.of(call.dealer_id)
         for attempt in range(RETRIES + 1):
-            outcome = self._attempt(call, account)
+            outcome = self._attempt(call, account, attempt + 1)
             if isinstance(outcome, Answer):
                 return outcome
             wait = outcome.wait
@@ -173,13 +176,12 @@ class Transport:
                 wait *= 1.0 + _JITTER_SHARE * self._runtime.jitter()
             if call.once or attempt == RETRIES or wait > _LONGEST_WAIT:
                 raise outcome.error
-            self._log(call, f"{outcome.error.message}; again in {wait:.1f} s")
             if self._runtime.on_wait is not None:
                 self._runtime.on_wait(outcome.error.message, wait)
             self._runtime.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _attempt(self, call: Call, account: Account) -> Answer | _Again:
+    def _attempt(self, call: Call, account: Account, attempt: int) -> Answer | _Again:
         """One request: an answer, or why it may be tried again. Everything else is raised."""
         request = self._request(call)
         patience = _ONCE_PATIENCE if call.once else None
@@ -190,13 +192,14 @@ class Transport:
         try:
             response = self._http.send(request, auth=account.auth)
         except TokenUnavailableError as exc:
-            self._log(call, str(exc))
             wait = wire.retry_after(exc.response, self._runtime.clock())
             return _Again(RemoteError(f"{call.endpoint}: {exc}", hint="Try again later."), wait)
         except httpx.RequestError as exc:
-            self._log(call, f"{type(exc).__name__} after {self._runtime.clock() - started:.2f} s")
+            self._told_failure(exc, attempt, self._runtime.clock() - started)
             return self._failed(call, exc)
-        self._log(call, f"{response.status_code} after {self._runtime.clock() - started:.2f} s")
+        for each in (*response.history, response):
+            if TOKEN_REQUEST not in each.request.extensions:
+                self._told(each, attempt)
         return self._classify(call, account, response, started)
 
     def _request(self, call: Call) -> httpx.Request:
@@ -322,14 +325,28 @@ class Transport:
                 self.requests.writes += 1
             else:
                 self.requests.reads += 1
-        if self._runtime.on_request is not None:
-            self._runtime.on_request(request.method, request.url.path)
+        request.extensions[_SENT_AT] = self._runtime.clock()
 
-    def _log(self, call: Call, what: str) -> None:
-        if self._debug is not None:
-            self._debug(
-                wire.printable(f"{call.endpoint}: {what} [{self._trace_id}]", self._runtime.redactor, 500)
+    def _clock_answer(self, response: httpx.Response) -> None:
+        sent_at: float = response.request.extensions[_SENT_AT]
+        response.extensions[_SECONDS] = self._runtime.clock() - sent_at
+        if TOKEN_REQUEST in response.request.extensions:  # a refused one ends the call from within httpx
+            self._told(response, 1)
+
+    def _told(self, response: httpx.Response, attempt: int) -> None:
+        seconds: float = response.extensions[_SECONDS]
+        redactor, detailed = self._runtime.redactor, self._observer.detailed
+        self._observer.exchanged(
+            exchanges.answered(response, seconds, attempt, self._trace_id, redactor, detailed=detailed)
+        )
+
+    def _told_failure(self, exc: httpx.RequestError, attempt: int, seconds: float) -> None:
+        problem = str(exc) or type(exc).__name__
+        self._observer.exchanged(
+            exchanges.unanswered(
+                exc.request, problem, seconds, attempt, self._trace_id, self._runtime.redactor
             )
+        )
 
 
 @dataclass(frozen=True, slots=True)

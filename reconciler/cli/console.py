@@ -6,15 +6,18 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from reconciler.errors import Problem, ReconcilerError, UnsafePlanError
 from reconciler.escape import visible
 from reconciler.redaction import Redactor
 
 if TYPE_CHECKING:  # the command line starts before the model is built
+    from datetime import datetime
+
     from reconciler.account import Runtime
     from reconciler.cli.progress import Progress
+    from reconciler.observer import Observer
 
 
 class OutputError(OSError):
@@ -23,11 +26,16 @@ class OutputError(OSError):
 
 @dataclass(slots=True)
 class Console:
-    """The streams of one command. ``json``: errors go to stdout as JSON, notes are left out."""
+    """The streams of one command. ``json``: errors go to stdout as JSON, notes are left out.
+
+    ``log_format``: of the log on stderr, None without one; with ``json`` all of stderr is JSON, one object a
+    line. ``debug``: the log tells headers and bodies too, and an error its traceback.
+    """
 
     json: bool = False
     debug: bool = False
     max_rate: int | None = None
+    log_format: Literal["text", "json"] | None = None
     redactor: Redactor = field(default_factory=Redactor)
 
     @property
@@ -41,23 +49,30 @@ class Console:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def runtime(self, lock_timeout: float = 0.0) -> Runtime:
-        """What a run takes from this process: its environment, the clock, and stderr for debug lines.
+        """What a run takes from this process: its environment, the clock, and stderr for its log.
 
         ``lock_timeout``: seconds to wait for a lock that another run holds.
         """
-        from datetime import UTC, datetime
-
         from reconciler.account import Runtime
 
         return Runtime(
             os.environ,
             self.redactor,
-            lambda: datetime.now(tz=UTC),
-            debug=self.note if self.debug else None,
+            _now,
+            observer=self.observer(),
             notice=None if self.json else self.note,
             lock_timeout=lock_timeout,
             max_rate=self.max_rate,
         )
+
+    def observer(self) -> Observer:
+        """Who hears of the work: the log, where one is asked for."""
+        from reconciler.cli.logs import Log
+        from reconciler.observer import NOBODY
+
+        if self.log_format is None and not self.debug:
+            return NOBODY
+        return Log(self._write, _now, as_json=self.log_format == "json", detailed=self.debug)
 
     def progress(self) -> Progress:
         """How far a run has come: a bar on a terminal, plain lines elsewhere, nothing with JSON."""
@@ -94,18 +109,35 @@ class Console:
     def warn(self, warnings: Iterable[str]) -> None:
         """What may be amiss, a line each, on stderr."""
         for warning in warnings:
-            self.note(f"Warning: {printable(warning)}")
+            if self.log_format == "json":
+                self._record("warning", "warning", message=warning)
+            else:
+                self.note(f"Warning: {printable(warning)}")
 
     def note(self, text: str) -> None:
         """Something for a person to read, on stderr."""
+        if self.log_format == "json":
+            self._record("info", "note", message=text.rstrip("\n"))
+        else:
+            self._write(text)
+
+    def _record(self, level: str, event: str, **facts: object) -> None:
+        from reconciler.cli.logs import record
+
+        self._write(record(_now(), level, event, **facts))
+
+    def _write(self, text: str) -> None:
         text = self.redactor(text)
         sys.stderr.write(text if text.endswith("\n") else text + "\n")
         sys.stderr.flush()
 
     def error(self, error: ReconcilerError) -> None:
         """The error, as JSON on stdout or as text on stderr, below the plan it refuses."""
+        if self.log_format == "json":
+            self._record("error", "error", **error.to_json())
         if self.json:
             self.document(error.to_json())
+        if self.json or self.log_format == "json":
             return
         colour = _colour(sys.stderr.isatty())
         if isinstance(error, UnsafePlanError) and error.refused is not None:
@@ -113,6 +145,12 @@ class Console:
 
             self.note(render_plan(error.refused, "text", colour=colour))
         self.note(error_text(error, colour=colour))
+
+
+def _now() -> datetime:
+    from datetime import UTC, datetime
+
+    return datetime.now(tz=UTC)
 
 
 def _colour(terminal: bool) -> bool:  # noqa: FBT001

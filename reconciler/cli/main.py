@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from keyword import iskeyword
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import click
 
@@ -84,17 +84,28 @@ Examples:
   reconciler init my-sites && cd my-sites     start a project on the embedded sandbox
   reconciler plan                             what would change
   reconciler apply                            change it, after asking
+  reconciler --log-format json apply --yes    one JSON object a request, on stderr
   reconciler plan --env production --out plan.json && reconciler apply plan.json
 
 Shell completion: eval "$(_RECONCILER_COMPLETE=bash_source reconciler)"   (or zsh_source, fish_source)""",
 )
 @click.version_option(__version__, prog_name="reconciler", message="%(prog)s %(version)s")
-@click.option("--debug", is_flag=True, help="Show every request, and the traceback of an error, on stderr.")
+@click.option(
+    "--debug",
+    is_flag=True,
+    help="Log every request with headers and bodies, secrets masked, and the traceback of an error.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    help="Log every request on stderr, one a line. With json all of stderr is JSON, one object a line.",
+)
 @click.pass_context
-def cli(ctx: click.Context, *, debug: bool) -> None:
+def cli(ctx: click.Context, *, debug: bool, log_format: Literal["text", "json"] | None) -> None:
     """CHeKT accounts as code: plan, apply and watch monitored sites from YAML in git."""
     console: Console = ctx.obj
     console.debug = debug
+    console.log_format = log_format
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -34,7 +34,8 @@ class Progress:
         self._writing: TaskID | None = None
 
     def __enter__(self) -> Self:
-        if not self._console.json and sys.stderr.isatty():
+        quiet = self._console.json or self._console.debug or self._console.log_format is not None
+        if not quiet and sys.stderr.isatty():
             from rich.console import Console as Terminal
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
             from rich.progress import Progress as Bar

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from reconciler.chekt import ClientSecret, Connection, Credentials, DealerKeys, connect
 from reconciler.chekt.client import Client
+from reconciler.cli.logs import Log
 from reconciler.kinds.surfaces import surfaces
 from reconciler.model import Surface
 from reconciler.redaction import Redactor
@@ -40,7 +42,7 @@ class Clock:
 
 @dataclass
 class Lab:
-    """Builds clients and keeps what they did: requests to the API, debug lines, time slept."""
+    """Builds clients and keeps what they did: requests to the API, log lines, time slept."""
 
     clock: Clock = field(default_factory=Clock)
     redactor: Redactor = field(default_factory=Redactor)
@@ -65,7 +67,10 @@ class Lab:
                 if surface == "partner"
                 else DealerKeys(KEY)
             )
-        connection = Connection("https://api.example.com", surface, credentials, debug=self.lines.append)
+        log = Log(
+            self.lines.append, lambda: datetime.fromtimestamp(self.clock(), UTC), as_json=False, detailed=True
+        )
+        connection = Connection("https://api.example.com", surface, credentials, observer=log)
         return connect(
             replace(connection, **changes),  # type: ignore[arg-type]
             surfaces(surface, sandbox=sandbox, corrections=corrections),
