@@ -35,8 +35,8 @@ def before(
 
     ``seen``: fields of live objects, and for what only the portal keeps those that a person attested.
     ``base``: the manifests before the change, where they are at hand: which schedule arms a site is never
-    sent to CHeKT, so nothing else remembers it. ``texts``: iCalendar files at hand, of any time. What no
-    change is about is as ``desired``.
+    sent to CHeKT, so nothing else remembers it. They stand in for what nobody has seen, too. ``texts``:
+    iCalendar files at hand, of any time. What no change is about is as ``desired``.
     """
     pending = {change.address: change for change in changes if change.kind in KINDS}
     declared = {resource.address: resource for resource in base or () if resource.address.kind in KINDS}
@@ -51,7 +51,9 @@ def before(
         if change is None:
             found.append(_assigned(resource, was))
         elif change.action is not Action.CREATE and address in seen:
-            found.append(replace(resource, fields=dict(_fields(_assigned(resource, was), seen[address]))))
+            found.append(replace(resource, fields=_as_seen(_assigned(resource, was), seen[address])))
+        elif change.action is not Action.CREATE and was is not None:
+            found.append(was)
         elif change.action is not Action.CREATE:
             unknown.add(address)
     resources = (*found, *declared.values())
@@ -74,10 +76,14 @@ def _assigned(resource: Resource, was: Resource | None) -> Resource:
     return replace(resource, fields={**resource.fields, "arming": was.fields.get("arming")})
 
 
-def _fields(resource: Resource, seen: Mapping[str, JsonValue]) -> Iterator[tuple[str, FieldValue]]:
-    """What was seen of the fields that are managed; a calendar may have had other ones."""
+def _as_seen(resource: Resource, seen: Mapping[str, JsonValue]) -> Mapping[str, FieldValue]:
+    """The fields of ``resource`` as they were seen.
+
+    Not every surface shows all of a site, and what it does not show is not compared; a schedule is shown
+    whole, and a calendar may have had its days from elsewhere.
+    """
     if resource.address.kind == "calendar":
-        yield from seen.items()
-        return
-    for name, value in resource.fields.items():
-        yield name, value if name == "arming" else seen.get(name)
+        return seen
+    if resource.address.kind == "schedule":
+        return {name: seen.get(name) for name in resource.fields}
+    return {name: seen.get(name, value) for name, value in resource.fields.items()}

@@ -32,6 +32,7 @@ Examples:
   reconciler plan
   reconciler plan sites --env production --target 'site:acme/*'
   reconciler plan --out plan.json && reconciler apply plan.json
+  reconciler plan --format html > plan.html      one page to review it by, arming weeks included
   reconciler plan --changed-since origin/main --format markdown      for a pull request
   reconciler plan --detailed-exitcode       0 nothing to do, 2 changes pending, 1 error"""
 )

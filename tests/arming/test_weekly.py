@@ -110,6 +110,10 @@ def test_sites_whose_local_clocks_show_the_same_week_are_told_together() -> None
     ]
 
 
+def test_a_surface_that_shows_no_time_zone_changes_none() -> None:
+    assert weeks([update(HQ)], [site(), nights()], {HQ: {"name": "Other"}}) == ()
+
+
 def test_a_new_schedule_arms_what_none_did() -> None:
     (change,) = weeks([update(NIGHTS, Action.CREATE)], [site(), nights()], {})
     assert change.before is None
@@ -154,6 +158,12 @@ def test_what_nobody_attested_is_not_known() -> None:
     assert change.before is None
     assert change.unknown == "nobody has attested schedule:nights yet"
     assert change.differences == ()
+
+
+def test_what_nobody_attested_is_known_from_the_manifests_before() -> None:
+    (change,) = weeks([update(NIGHTS, Action.MANUAL)], [site(), nights("19:00")], {}, base=[site(), nights()])
+    assert not change.unknown
+    assert len(change.differences) == 7
 
 
 @pytest.mark.parametrize("odd", [{"windows": [{"days": ["mon"]}]}, {"windows": [window("x", "y")]}])
