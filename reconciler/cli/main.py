@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "override": ("override", "Arm or disarm against the schedule, until a stated time."),
     "enforce": ("enforce", "Arm and disarm sites on time, from cron or as a daemon."),
     "ledger": ("ledger", "Show what this project owns and did."),
+    "fmt": ("fmt", "Lay manifests out the canonical way; comments stay."),
     "schema": ("schema", "Print the JSON schemas for editors."),
     "sandbox": ("sandbox", "Run the CHeKT simulator."),
 }

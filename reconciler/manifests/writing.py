@@ -26,7 +26,7 @@ _NUMBERED = re.compile(
     r"\d{4}-\d\d-\d\d|\d{1,3}(?:\.\d{1,3}){3}(?:/\d\d?)?|\d[\d\-]* [^\W\d_][\w .+/@&'()\-]*"
 )
 _URL = re.compile(r"https?://[\w./~\-]+")
-_SPOKEN_FOR = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_SPOKEN_FOR = frozenset({"yes", "no", "on", "off", "true", "false", "null"})
 """Words that some reader of YAML takes for something else than text."""
 
 _FILES = {
