@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 from reconciler import chekt
 from reconciler.errors import ConfigError, LockedError, SecretError
 from reconciler.kinds.surfaces import Surfaces, surfaces
-from reconciler.ledger import FileStore, Ledger, Lock, Store
+from reconciler.ledger import KEY_VARIABLE, BranchStore, FileStore, Ledger, Lock, Store
 from reconciler.manifests import Project, secrets
+from reconciler.manifests.ledger_setting import DEFAULT_FILE, LedgerBranch, LedgerFile
 from reconciler.manifests.settings import RateSettings
 from reconciler.model import Address, Resource, SecretRef, Surface
 from reconciler.observer import NOBODY, Observer
@@ -75,13 +76,14 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An open account of ``project`` in its chosen environment."""
+    """An open account of ``project`` in its chosen environment. ``warnings``: what its plans have to tell."""
 
     project: Project
     surfaces: Surfaces
     client: Client
     ledger: Ledger
     runtime: Runtime
+    warnings: tuple[str, ...] = ()
 
     @property
     def rate_per_minute(self) -> float:
@@ -164,8 +166,23 @@ def store_of(project: Project, runtime: Runtime) -> Store:
     name = project.environment.name
     key = (project.directory, name)
     if key not in runtime.stores:
-        runtime.stores[key] = FileStore(project.directory / project.settings.ledger, name)
+        runtime.stores[key] = _store(project, runtime, project.settings.ledger_place)
     return runtime.stores[key]
+
+
+def _store(project: Project, runtime: Runtime, place: LedgerFile | LedgerBranch) -> Store:
+    """The store at ``place``. The simulator in process is this directory's own, and so is its ledger."""
+    name = project.environment.name
+    if isinstance(place, LedgerBranch) and project.environment.is_embedded:
+        place = LedgerFile(DEFAULT_FILE)
+    if isinstance(place, LedgerFile):
+        return FileStore(project.directory / place.path, name)
+    key = runtime.env.get(KEY_VARIABLE)
+    if key:
+        runtime.redactor.add(key)
+    return BranchStore(
+        project.directory, name, place.name, remote=place.remote, lease=place.lease, env=runtime.env
+    )
 
 
 @contextmanager
@@ -200,9 +217,10 @@ def open_account(project: Project, runtime: Runtime, surface: Surface | None = N
             )
         )
         stack.callback(closing.set)  # before the client closes: wake whoever waits to try again
-        ledger = stack.enter_context(store_of(project, runtime).open(runtime.notice))
+        warnings: list[str] = []
+        ledger = stack.enter_context(store_of(project, runtime).open(warnings.append))
         ledger.bind(SIMULATOR if environment.is_sandbox else connection.base_url)
-        yield Account(project, served, client, ledger, runtime)
+        yield Account(project, served, client, ledger, runtime, tuple(warnings))
 
 
 def _connection(project: Project, runtime: Runtime, surface: Surface) -> chekt.Connection:

@@ -10,6 +10,7 @@ from datetime import datetime
 from reconciler.account import Account
 from reconciler.engine import PATIENCE, Event, Unrecorded, execute, fetch_and_recover, touched, verify
 from reconciler.errors import PlanError, ReconcilerError
+from reconciler.intents import IntentDraft
 from reconciler.kinds import REGISTRY
 from reconciler.manifests import Project
 from reconciler.model import (
@@ -185,6 +186,7 @@ def apply_plan(
     _keep_secrets(account)
     result = "failed"
     try:
+        ledger.announce(run, _creations(planned), clock())
         report = execute(
             planned.plan,
             planned.desired,
@@ -246,6 +248,16 @@ def _keep_secrets(account: Account) -> None:
             }
             if found:
                 ledger.record(replace(row, secrets={**row.secrets, **found}))
+
+
+def _creations(planned: Planned) -> list[IntentDraft]:
+    """What ``planned`` creates, by what it can be found by."""
+    external_ids = {resource.address: resource.external_id for resource in planned.desired}
+    return [
+        IntentDraft(change.address, "create", None, "", external_id=external_ids.get(change.address))
+        for change in planned.plan.changes
+        if change.action in (Action.CREATE, Action.REPLACE)
+    ]
 
 
 def _remaining(
@@ -358,7 +370,7 @@ def _plan(
         now=account.runtime.clock(),
         lifetime=project.settings.plan_life,
         project=str(project.directory),
-        warnings=(*project.warnings, *warnings),
+        warnings=(*project.warnings, *account.warnings, *warnings),
         rate_per_minute=account.rate_per_minute,
     )
 

@@ -76,7 +76,9 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
     _record_what_needs_no_write(plan, desired, snapshot, rows, surfaces, journal)
     sender = Sender(
         run=run,
-        payloads=Payloads(desired, snapshot, rows, surfaces, secrets, journal.secret_digest),
+        payloads=Payloads(
+            desired, snapshot, rows, surfaces, secrets, journal.secret_digest, journal.seen_digest
+        ),
         snapshot=snapshot,
         owned=rows,
         surfaces=surfaces,

@@ -40,6 +40,10 @@ class Findings(Protocol):
         """A keyed digest of a secret."""
         ...
 
+    def seen_digest(self, value: str) -> str:
+        """A digest of a value that the account shows."""
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """What is written inside is kept together or not at all."""
         ...
@@ -82,6 +86,9 @@ class Unrecorded:
 
     def secret_digest(self, value: str) -> str:
         return self.kept.secret_digest(value)
+
+    def seen_digest(self, value: str) -> str:
+        return self.kept.seen_digest(value)
 
     def transaction(self) -> AbstractContextManager[None]:
         return nullcontext()

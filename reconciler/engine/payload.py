@@ -50,6 +50,7 @@ class Payloads:
         surfaces: Surfaces,
         secrets: Secrets,
         secret_digest: Callable[[str], str],
+        seen_digest: Callable[[str], str],
     ) -> None:
         self._resources = {resource.address: resource for resource in desired}
         self._live = dict(snapshot.objects)
@@ -57,6 +58,7 @@ class Payloads:
         self._surfaces = surfaces
         self._secrets = secrets
         self._secret_digest = secret_digest
+        self._seen_digest = seen_digest
         self._ids = remote_ids(desired, owned, snapshot.objects)
         self._ids_before = dict(self._ids)
 
@@ -150,7 +152,7 @@ class Payloads:
         kind = REGISTRY[write.address.kind]
 
         def keyed(name: str, value: JsonValue) -> str:
-            return self._secret_digest(form(kind, name, value))
+            return self._seen_digest(form(kind, name, value))
 
         return {
             name: Moved(keyed(name, live.fields[name]), keyed(name, self.wanted(write, name)))

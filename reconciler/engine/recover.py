@@ -113,7 +113,7 @@ def recover(
 
     ``snapshot`` must have been read after the environment's lock was taken. Raises LedgerError.
     """
-    looking = _Looking(snapshot, desired, dict(owned), surfaces, scope, journal.secret_digest)
+    looking = _Looking(snapshot, desired, dict(owned), surfaces, scope, journal.seen_digest)
     found: list[IntentRecovered] = []
     left: list[Intent] = []
     doubts: dict[Address, str] = {}

@@ -2,6 +2,8 @@
 
 from reconciler.ledger.alerts import AlertRecord
 from reconciler.ledger.arming import CommandRecord, Override
+from reconciler.ledger.branch_ledger import KEY_VARIABLE
+from reconciler.ledger.branch_store import BranchStore
 from reconciler.ledger.database import stamp
 from reconciler.ledger.journal import Run
 from reconciler.ledger.ledger import Ledger
@@ -9,7 +11,9 @@ from reconciler.ledger.lock import EnvironmentLock, Holder, user_name
 from reconciler.ledger.store import FileStore, Lock, Store
 
 __all__ = [
+    "KEY_VARIABLE",
     "AlertRecord",
+    "BranchStore",
     "CommandRecord",
     "EnvironmentLock",
     "FileStore",

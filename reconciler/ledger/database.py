@@ -42,8 +42,16 @@ class Database:
     the process and of the machine.
     """
 
-    def __init__(self, connection: sqlite3.Connection, place: str, environment: str) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        place: str,
+        environment: str,
+        guard: Callable[[], None] | None = None,
+    ) -> None:
+        """``guard`` is called before anything is written, and raises where this run may not any more."""
         self._connection = connection
+        self._guard = guard
         self._place = place
         self._lock = threading.RLock()
         self._depth = 0
@@ -60,6 +68,8 @@ class Database:
 
         May be nested: the outermost one commits. Raises LedgerError when the file refuses.
         """
+        if self._guard is not None:
+            self._guard()
         with self._lock, translated(self._place):
             if self._depth == 0:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -74,6 +84,12 @@ class Database:
             self._depth -= 1
             if self._depth == 0:
                 self._connection.execute("COMMIT")
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing is written meanwhile, so that several queries are of one moment."""
+        with self._lock:
+            yield
 
     def rows(self, statement: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
@@ -130,7 +146,12 @@ def _silent(_: str) -> None:
     """Tells nobody."""
 
 
-def open_database(path: Path | str, environment: str, warn: Callable[[str], None] | None = None) -> Database:
+def open_database(
+    path: Path | str,
+    environment: str,
+    warn: Callable[[str], None] | None = None,
+    guard: Callable[[], None] | None = None,
+) -> Database:
     """The ledger file at ``path``, created (0600, in a 0700 directory) where it is missing.
 
     ``":memory:"`` gives a ledger that lives as long as the object. ``warn`` is told where others could read
@@ -150,7 +171,7 @@ def open_database(path: Path | str, environment: str, warn: Callable[[str], None
         except BaseException:
             connection.close()
             raise
-    return Database(connection, place, environment)
+    return Database(connection, place, environment, guard)
 
 
 def _create(path: Path, warn: Callable[[str], None]) -> None:

@@ -97,12 +97,7 @@ class JournalTables:
 
     def _new(self, run: int, draft: IntentDraft, now: datetime) -> Intent:
         environment = self._database.environment
-        [[last]] = self._database.rows(
-            "SELECT coalesce(max(number), 0) FROM intents"
-            " WHERE environment = ? AND address = ? AND operation = ?",
-            (environment, str(draft.address), draft.operation),
-        )
-        number = last + 1
+        number = self._next_number(draft)
         key = idempotency_key(draft.address, draft.operation, draft.payload_digest, number)
         row = self._database.insert(
             "INSERT INTO intents (run, environment, address, operation, part, number, payload_digest,"
@@ -137,6 +132,21 @@ class JournalTables:
             external_id=draft.external_id,
             moves=draft.moves,
         )
+
+    def _next_number(self, draft: IntentDraft) -> int:
+        [[last]] = self._database.rows(
+            "SELECT coalesce(max(number), 0) FROM intents"
+            " WHERE environment = ? AND address = ? AND operation = ?",
+            (self._database.environment, str(draft.address), draft.operation),
+        )
+        number: int = last + 1
+        return number
+
+    def announce(self, run: int, drafts: Sequence[IntentDraft], now: datetime) -> None:
+        """Make known, before the first write, what ``run`` is to create.
+
+        Nothing is needed where every intent is on disk before its write.
+        """
 
     def settle(
         self, intent: Intent, status: IntentStatus, remote_id: str | None, now: datetime, *, seen: str = ""

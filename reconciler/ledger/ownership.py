@@ -93,6 +93,10 @@ class Ownership:
         """A keyed digest of ``value``: equal for equal secrets in this ledger, useless without it."""
         return hmac.new(self._secret_key, value.encode(), hashlib.sha256).hexdigest()
 
+    def seen_digest(self, value: str) -> str:
+        """A digest of a value that the account shows: equal for equal values in this ledger."""
+        return self.secret_digest(value)
+
 
 def _replaced(text: str) -> dict[str, Replaced]:
     return {path: Replaced(**sides) for path, sides in json_object(text).items()}

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from reconciler.kinds.schedule import Duration, seconds
 from reconciler.kinds.values import Identifier, Text, Url, secret_schema
 from reconciler.manifests import secrets
+from reconciler.manifests.ledger_setting import DEFAULT_FILE, LedgerBranch, LedgerFile, ledger_place
 from reconciler.model import Grade, SecretRef, Surface
 from reconciler.urls import base_url, is_loopback
 
@@ -37,6 +38,14 @@ def _secret(value: object) -> SecretRef:
         return secrets.reference(value, "")
     except ValueError as exc:
         raise PydanticCustomError("secret", "{reason}", {"reason": str(exc)}) from None
+
+
+def _ledger(value: str) -> str:
+    try:
+        ledger_place(value)
+    except ValueError as exc:
+        raise PydanticCustomError("ledger", "{reason}", {"reason": str(exc)}) from None
+    return value
 
 
 def _clearing(value: object) -> object:
@@ -229,12 +238,23 @@ class Settings(SettingsModel):
         list[AlertSettings],
         Field(description="Who is told when a site cannot be armed, or the enforcer needs a person."),
     ] = []
-    ledger: Annotated[Text, Field(description="SQLite file of the ledger, relative to DIR.")] = (
-        ".reconciler/ledger.db"
-    )
+    ledger: Annotated[
+        Text,
+        AfterValidator(_ledger),
+        Field(
+            description="Where the ledger is kept: an SQLite file, relative to DIR, or "
+            "git+branch://NAME[?remote=REMOTE&lease=10m], a branch of the repository DIR lies in.",
+            examples=[DEFAULT_FILE, "git+branch://reconciler-ledger"],
+        ),
+    ] = DEFAULT_FILE
     plan_lifetime: Annotated[Duration, Field(description='How long a saved plan may be applied: "24h".')] = (
         "24h"
     )
+
+    @property
+    def ledger_place(self) -> LedgerFile | LedgerBranch:
+        """What ``ledger`` names."""
+        return ledger_place(self.ledger)
 
     @property
     def plan_life(self) -> timedelta:
