@@ -30,12 +30,14 @@ class Console:
 
     ``log_format``: of the log on stderr, None without one; with ``json`` all of stderr is JSON, one object a
     line. ``debug``: the log tells headers and bodies too, and an error its traceback.
+    ``spans`` hears of the work, None without one.
     """
 
     json: bool = False
     debug: bool = False
     max_rate: int | None = None
     log_format: Literal["text", "json"] | None = None
+    spans: Observer | None = None
     redactor: Redactor = field(default_factory=Redactor)
 
     @property
@@ -66,13 +68,14 @@ class Console:
         )
 
     def observer(self) -> Observer:
-        """Who hears of the work: the log, where one is asked for."""
+        """Who hears of the work: the log and the spans, where they are asked for."""
         from reconciler.cli.logs import Log
-        from reconciler.observer import NOBODY
+        from reconciler.observer import Observers
 
-        if self.log_format is None and not self.debug:
-            return NOBODY
-        return Log(self._write, _now, as_json=self.log_format == "json", detailed=self.debug)
+        found = [] if self.spans is None else [self.spans]
+        if self.log_format is not None or self.debug:
+            found.append(Log(self._write, _now, as_json=self.log_format == "json", detailed=self.debug))
+        return Observers(found)
 
     def progress(self) -> Progress:
         """How far a run has come: a bar on a terminal, plain lines elsewhere, nothing with JSON."""

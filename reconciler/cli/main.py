@@ -101,12 +101,19 @@ Shell completion: eval "$(_RECONCILER_COMPLETE=bash_source reconciler)"   (or zs
     type=click.Choice(("text", "json")),
     help="Log every request on stderr, one a line. With json all of stderr is JSON, one object a line.",
 )
+@click.option("--otel", is_flag=True, help="Send OpenTelemetry spans of the run, as OTEL_* variables say.")
 @click.pass_context
-def cli(ctx: click.Context, *, debug: bool, log_format: Literal["text", "json"] | None) -> None:
+def cli(ctx: click.Context, *, debug: bool, log_format: Literal["text", "json"] | None, otel: bool) -> None:
     """CHeKT accounts as code: plan, apply and watch monitored sites from YAML in git."""
     console: Console = ctx.obj
     console.debug = debug
     console.log_format = log_format
+    if otel:
+        from reconciler.cli import telemetry
+
+        spans = ctx.with_resource(telemetry.spans(os.environ, console.redactor))
+        ctx.with_resource(spans.run(ctx.invoked_subcommand or ""))
+        console.spans = spans
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
