@@ -39,13 +39,23 @@ def summary(plan: Plan, room: int) -> str:
 
 
 def failure(command: str, error: Any, job: Job) -> str:
-    """What went wrong, for a comment or the summary. ``error``: as in DESIGN section 6."""
-    told = "\n".join(_finding(each) for each in error["errors"] or [error])
-    return f"### `{command}` failed: {error['code']}\n\n{fenced(told)}\n[Run {job.run[0]}]({job.run_url}).\n"
+    """What went wrong, for a comment or the summary."""
+    told = fenced(findings(error))
+    return f"### `{command}` failed: {error['code']}\n\n{told}\n[Run {job.run[0]}]({job.run_url}).\n"
 
 
-def applied(plan: Plan, document: Any) -> str:
-    """What an apply of ``plan`` did, from the JSON it printed; what went wrong comes first."""
+def findings(error: Any) -> str:
+    """Every finding of ``error`` (DESIGN section 6), with its place and the way out."""
+    return "\n".join(_finding(each) for each in error["errors"] or [error])
+
+
+def applied(document: Any) -> str:
+    """What an apply did, for a comment or the summary."""
+    return f"### Apply\n\n{fenced(report(document))}"
+
+
+def report(document: Any) -> str:
+    """What an apply did, from the JSON it printed; what went wrong comes first."""
     outcomes = [
         Outcome(
             Address.parse(each["address"]),
@@ -57,18 +67,21 @@ def applied(plan: Plan, document: Any) -> str:
     ]
     outcomes.sort(key=lambda outcome: outcome.status is OutcomeStatus.DONE)
     requests = document["requests"]
-    report = Report(tuple(outcomes), requests["read"], requests["write"], document["interrupted"])
-    return f"### Apply to {plan.environment}\n\n{fenced(to_text(report))}"
+    return to_text(Report(tuple(outcomes), requests["read"], requests["write"], document["interrupted"]))
 
 
 def enforced(document: Any) -> str:
-    """How the targets of an ``enforce --once`` stand."""
+    """How the targets of an ``enforce --once`` stand, for the summary."""
+    summary = document.get("summary", {})
+    counts = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in summary.items())
+    return f"### Enforce: {counts or 'nothing to look at'}\n\n{fenced(standings(document))}"
+
+
+def standings(document: Any) -> str:
+    """How the targets of an ``enforce --once`` stand, from the JSON it printed."""
     if "excluded" in document:
-        return f"### Enforce\n\n{fenced(document['excluded'])}"
-    rows = [_target(each) for each in document["targets"]]
-    counts = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in document["summary"].items())
-    told = "\n".join(rows) or "No targets."
-    return f"### Enforce: {counts or 'nothing to look at'}\n\n{fenced(told)}"
+        return str(document["excluded"])
+    return "\n".join(_target(each) for each in document["targets"]) or "No targets."
 
 
 def _target(sight: Any) -> str:

@@ -98,6 +98,7 @@ class Step:
         ran = self._ran("enforce", str(inputs.path), "--once", *targets, *product.reading(inputs))
         if ran is None:
             return 1
+        self.runner.tell(pages.standings(ran.document))
         self.runner.summary(pages.enforced(ran.document))
         if ran.code:
             self.outputs["failure-reason"] = "not-enforced"
@@ -161,7 +162,8 @@ class Step:
         """
         page, left = "", ""
         if "outcomes" in ran.document:
-            page = pages.applied(made, ran.document)
+            page = pages.applied(ran.document)
+            self.runner.tell(pages.report(ran.document))
             done = {each["address"] for each in ran.document["outcomes"] if each["status"] == "done"}
             rest = tuple(change for change in made.changes if str(change.address) not in done)
             left = changes_digest(replace(made, changes=rest)) if ran.error and rest else ""
@@ -175,6 +177,7 @@ class Step:
         """Tell ``error`` everywhere a person may look, below the page that stands ``before`` it."""
         job = self.job
         self.outputs["failure-reason"] = error["code"].replace("_", "-")
+        self.runner.tell(pages.findings(error))
         annotate_error(self.runner, error, job)
         page = pages.failure(job.inputs.command, error, job)
         self.runner.summary(page)

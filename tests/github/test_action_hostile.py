@@ -27,6 +27,7 @@ def test_the_ten_first_of_many_errors_are_annotated(machine: Machine, project: P
     ended = machine.use(command="validate", path="sites")
     assert len(ended.annotations("error")) == 10
     assert "wrong29" in ended.summary
+    assert "wrong29" in ended.log
 
 
 def test_text_of_manifests_is_no_command_of_the_runner(
