@@ -235,6 +235,7 @@ def keep_moves(account: Account) -> None:
                 ledger.forget(before)
             for now in moves.today.values():
                 ledger.record(today[now])
+            ledger.readdress_targets({b: now for b, now in moves.today.items() if b.kind == "site"})
 
 
 def _keep_secrets(account: Account) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -182,6 +183,29 @@ class ArmingTables:
                 ),
             )
         return Override(number, target, partition, state, until, reason, made_by, now)
+
+    def readdress_targets(self, moves: Mapping[Address, Address]) -> None:
+        """Let overrides, and the enforcer's notes, go along with targets that have a new name.
+
+        ``moves``: new address by old one, all at once, so that names may be passed on.
+        """
+        environment = self._database.environment
+        with self._database.transaction():
+            for before, now in moves.items():
+                for table in ("overrides", "watched"):
+                    self._database.change(
+                        f"UPDATE {table} SET target = ? WHERE environment = ? AND target = ?",  # noqa: S608 - ours
+                        (f"~{now}", environment, str(before)),
+                    )
+            for now in moves.values():
+                self._database.change(
+                    "DELETE FROM watched WHERE environment = ? AND target = ?", (environment, str(now))
+                )
+                for table in ("overrides", "watched"):
+                    self._database.change(
+                        f"UPDATE {table} SET target = ? WHERE environment = ? AND target = ?",  # noqa: S608 - ours
+                        (str(now), environment, f"~{now}"),
+                    )
 
     def clear_override(self, target: Address, partition: int | None, now: datetime) -> bool:
         """End the override in force for exactly this target and partition; False if there was none."""

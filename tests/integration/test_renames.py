@@ -157,3 +157,15 @@ def test_a_name_that_was_never_owned_renames_nothing(
     planned = cli("plan", one, "--format", "json")
     assert planned.changes()["site:acme/new"] == "create"
     assert "site:acme/never, which is not owned here" in " ".join(planned.json["warnings"])
+
+
+def test_an_override_goes_along_with_its_site(cli: Cli, one: Path, project: Callable[..., Path]) -> None:
+    schedule = "---\nkind: schedule\nid: s\nwindows: []\n"
+    arming = "arming: {schedule: s}\n"
+    project(account_yaml=ONE + site("hq", arming) + schedule)
+    until = ("--until", "2100-01-01T00:00:00Z", "--reason", "works")
+    said = cli("override", "set", "site:acme/hq", one, "--state", "armed_away", *until)
+    assert said.code == 0, said.err
+    project(account_yaml=ONE + site("tower", arming + "moved_from: hq\n") + schedule)
+    assert cli("apply", one, "--yes").code == 0
+    assert "site:acme/tower" in cli("override", "list", one).out
