@@ -61,7 +61,13 @@ def as_planned_now(saved: Plan, fresh: Plan) -> Plan:
     """The changes that ``saved`` names, all from ``fresh``: of the file nothing else is shown or done."""
     now = {change.address: change for change in fresh.changes}
     changes = tuple(now[change.address] for change in saved.changes)
-    return replace(fresh, changes=changes, targets=saved.targets, excludes=saved.excludes)
+    return replace(
+        fresh,
+        changes=changes,
+        targets=saved.targets,
+        excludes=saved.excludes,
+        changed_since=saved.changed_since,
+    )
 
 
 def stale(refusal: PlanError) -> StalePlanError:
