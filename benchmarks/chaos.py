@@ -116,7 +116,7 @@ def _strike(world: World, wanted: Project, chance: random.Random, *, tell: bool)
     world.sandbox.faults.clear()
     for fault in struck:
         world.sandbox.add_fault(fault)
-    die_at = chance.randint(1, 120) if chance.random() < 0.3 else None
+    die_at = chance.randint(1, 60) if chance.random() < 0.3 else None
     run = world.apply(wanted, die_at=die_at)
     if tell:
         print(f"struck by {struck}, to die at {die_at}: {run}")
