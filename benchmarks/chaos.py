@@ -4,6 +4,7 @@
     python benchmarks/chaos.py --seconds 60 --seed 7    from a seed on, for so long
     python benchmarks/chaos.py --seed 7 --only 12       what story 12 of seed 7 does, told run by run
     python benchmarks/chaos.py --matrix                 every fault at every request on every server
+    python benchmarks/chaos.py --sigkill                real processes, killed at every request
 
 A story is one account through several edits. After each edit come one or more applies under faults, some
 of which die on the way, and then one quiet apply: after it the account must equal the manifests, nothing
@@ -20,7 +21,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
@@ -32,6 +34,7 @@ from reconciler.sandbox.credentials import DEALER_ID
 from reconciler.sandbox.seed import set_up
 from tests.faults import wild
 from tests.faults.matrix import BY_DESIGN, FAULTS, SERVERS, stage, strike
+from tests.faults.processes import MOMENTS, killed
 from tests.faults.projects import (
     AFTER,
     BEFORE,
@@ -146,6 +149,28 @@ def matrix() -> Iterator[str]:
                     yield "" if case.good else f"{server}: dead at {at}: {case.wrong} {case.quiet}"
 
 
+def sigkill() -> Iterator[str]:
+    """Kill a real process before, after and once answered at every request; what was wrong after one more."""
+    with tempfile.TemporaryDirectory() as place:
+        staged = stage(Path(place), BEFORE, AFTER)
+        for at, call in enumerate(staged.calls, 1):
+            for moment in MOMENTS:
+                wrong = killed(staged, Path(place) / "case", at, moment)
+                yield f"killed {moment} {call}: {wrong}" if wrong else ""
+
+
+def _told(cases: Iterable[str]) -> int:
+    """Print what was wrong, and the count; the exit code."""
+    begun = time.perf_counter()
+    outcomes: Counter[bool] = Counter()
+    for wrong in cases:
+        outcomes[bool(wrong)] += 1
+        if wrong:
+            print(wrong, flush=True)
+    print(f"{outcomes.total()} cases, {outcomes[True]} failed, {time.perf_counter() - begun:.0f} s")
+    return min(outcomes[True], 1)
+
+
 def _stories(seed: int, jobs: int) -> Iterator[Told]:
     if jobs == 1:
         yield from (story(seed, number) for number in count())
@@ -166,6 +191,7 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", type=int, help="one story, told run by run")
     parser.add_argument("--matrix", action="store_true", help="every fault at every request")
+    parser.add_argument("--sigkill", action="store_true", help="real processes, killed at every request")
     return parser.parse_args(given)
 
 
@@ -173,14 +199,8 @@ def main() -> int:
     asked = _arguments(sys.argv[1:])
     gc.freeze()
     begun = time.perf_counter()
-    if asked.matrix:
-        cases = failed = 0
-        for wrong in matrix():
-            cases, failed = cases + 1, failed + bool(wrong)
-            if wrong:
-                print(wrong)
-        print(f"{cases} cases, {failed} failed, {time.perf_counter() - begun:.0f} s")
-        return min(failed, 1)
+    if asked.matrix or asked.sigkill:
+        return _told(matrix() if asked.matrix else sigkill())
     if asked.only is not None:
         told = story(asked.seed, asked.only, tell=True)
         print(told)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reconciler.manifests import Project
 from reconciler.model import Surface
-from reconciler.sandbox import Fault, Switches
+from reconciler.sandbox import Fault, Sandbox, Switches
 from reconciler.sandbox.credentials import DEALER_ID
 from reconciler.sandbox.seed import set_up
 from tests.faults.projects import NEIGHBOURS, NEIGHBOURS_OF_HQ, project
@@ -90,11 +90,23 @@ class Stage:
         reads, writes = name in READ_FAULTS, name != "stale list"
         return [n for n, call in enumerate(self.calls, 1) if (reads if call.startswith("GET") else writes)]
 
-    def world(self, directory: Path, switches: Switches = SERVERS["keys honoured"]) -> World:
+    def world(
+        self,
+        directory: Path,
+        switches: Switches = SERVERS["keys honoured"],
+        sandbox: type[Sandbox] = Sandbox,
+    ) -> World:
         """A world like the one that the first apply left."""
         time = Time()
         time.sleep(10 * SETTLED)
-        world = World(directory, template=self.template, switches=switches, surface=self.surface, time=time)
+        world = World(
+            directory,
+            template=self.template,
+            switches=switches,
+            surface=self.surface,
+            time=time,
+            sandbox=sandbox,
+        )
         world.neighbours = [row for row in world.rows() if "theirs" in (row.external_id or "")]
         return world
 

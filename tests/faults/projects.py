@@ -86,6 +86,36 @@ contacts:
 """
 """Creates, updates, deletes and replaces of every kind that has them."""
 
+SMALL_BEFORE = """
+kind: dealer
+id: acme
+dealer_id: 12345
+---
+kind: site
+id: hq
+dealer: acme
+name: Headquarters
+timezone: Asia/Seoul
+devices: [{id: door, device_type: camera, zone_number: "001", name: Door}]
+contacts: [{id: kim, first_name: Kim, last_name: Lee}, {id: lou, first_name: Lou, last_name: Ray}]
+"""
+SMALL_AFTER = """
+kind: dealer
+id: acme
+dealer_id: 12345
+---
+kind: site
+id: hq
+dealer: acme
+name: Headquarters East
+timezone: Asia/Seoul
+devices: [{id: gate, device_type: camera, zone_number: "002", name: Gate}]
+contacts: [{id: kim, external_id: kim-2, first_name: Kim, last_name: Lee}]
+---
+{kind: webhook, id: feed, url: "https://hooks.example.com/feed", events: [site.armed], secret: {env: HOOK}}
+"""
+"""A create, an update, a delete and a replace, for real processes."""
+
 DEALER_BEFORE = """
 kind: dealer
 id: acme

@@ -38,7 +38,7 @@ from reconciler.redaction import Redactor
 from reconciler.sandbox import Sandbox, Switches, credentials, transport
 from reconciler.sandbox.store import Row
 
-BEGINNING = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+BEGINNING = datetime(2025, 1, 6, 9, 0, tzinfo=UTC)
 SETTLED = 120.0
 """Seconds after which every list has caught up with every write."""
 URL = "http://sandbox.localhost"
@@ -181,6 +181,7 @@ class World:
         surface: Surface = "partner",
         template: Path | None = None,
         time: Time | None = None,
+        sandbox: type[Sandbox] = Sandbox,
     ) -> None:
         self.directory = directory
         self.surface = surface
@@ -189,7 +190,7 @@ class World:
         if template is not None:
             for name in ("sandbox.db", "ledger.db"):
                 shutil.copyfile(template / name, directory / name)
-        self.sandbox = Sandbox(directory / "sandbox.db", switches=switches, clock=self.time.now)
+        self.sandbox = sandbox(directory / "sandbox.db", switches=switches, clock=self.time.now)
         self.surfaces = surfaces(surface, sandbox=True)
         self.neighbours: Sequence[Row] = ()
         self._way = transport(self.sandbox)
