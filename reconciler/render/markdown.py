@@ -192,7 +192,7 @@ def _title(plan: Plan) -> str:
 def _counts(plan: Plan) -> str:
     """The summary in one line, deletes and replaces first and bold."""
     if plan.empty:
-        return lines.nothing(plan)
+        return lines.nothing(plan) if plan.changed_since is None else _inline(lines.nothing(plan))
     parts = []
     for action in _TITLES:
         if count := plan.count(action):

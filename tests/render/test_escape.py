@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reconciler.cli.console import error_text
 from reconciler.errors import ManifestError, Problem
 from reconciler.escape import value_text, visible
-from reconciler.model import Address, FieldChange, Outcome, Plan, Source
+from reconciler.model import Address, ChangedSince, FieldChange, Outcome, Plan, Source
 from reconciler.render import html, markdown, report, text
 from tests.render.sample_plan import CHANGES, HOSTILE, PLAN, REPORT
 from tests.render.test_html import Page
@@ -39,6 +39,7 @@ def hostile_plan(value: str) -> Plan:
         unmanaged=(Address("site", (value,)),),
         environment=value,
         targets=(value,),
+        changed_since=ChangedSince(value, "ab" * 20, (change.address,)),
     )
 
 
@@ -71,7 +72,8 @@ def test_html_holds_no_element_that_a_value_made(value: str) -> None:
 
 @given(st.text(alphabet="`~a\n@<|", min_size=1, max_size=30))
 def test_markdown_keeps_values_inside_its_fences(value: str) -> None:
-    page = markdown.fitted(hostile_plan(value))
+    plan = hostile_plan(value)
+    page = markdown.fitted(plan) + "\n" + markdown.fitted(replace(plan, changes=()))
     outside, fence = [], ""
     for line in page.splitlines():
         if fence:
