@@ -92,6 +92,10 @@ class Account:
         rate = connection.rate or chekt.DOCUMENTED_RATES[connection.surface]
         return min(rate.per_minute, connection.max_rate or rate.per_minute)
 
+    def width(self, most: int) -> Callable[[], int]:
+        """Tells how many requests are worth having in flight, ``most`` at most."""
+        return lambda: self.client.transport.width.worth(most)
+
     def secret(self, ref: SecretRef) -> str:
         """The value of a manifest's secret; masked from now on in everything that is printed."""
         value = secrets.resolve(ref, self.project.directory, self.runtime.env)

@@ -119,7 +119,7 @@ def import_account(account: Account, asked: Asked, *, on_event: Callable[[Event]
         account.project.resources,
         account.surfaces,
         asked.scope,
-        concurrency=asked.parallelism,
+        width=account.width(asked.parallelism),
         on_event=on_event,
     )
     directory = account.project.directory

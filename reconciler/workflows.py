@@ -98,7 +98,7 @@ def make_plan(
         account.surfaces,
         options.scope,
         now=read_at,
-        concurrency=options.parallelism,
+        width=account.width(options.parallelism),
         owned_prefix=prefix,
         on_event=on_event,
     )
@@ -200,7 +200,7 @@ def apply_plan(
             reader=account.client,
             journal=ledger,
             secrets=account.secret,
-            parallelism=options.parallelism,
+            width=account.width(options.parallelism),
             clock=clock,
             on_event=on_event,
             stop=stop,
@@ -280,7 +280,7 @@ def _remaining(
         owned,
         account.surfaces,
         planned.snapshot,
-        concurrency=options.parallelism,
+        width=account.width(options.parallelism),
         doubtful=frozenset(intent.address for intent in account.ledger.unsettled()),
         on_event=on_event,
     )

@@ -20,6 +20,7 @@ from reconciler.chekt.accounts import Account, Accounts
 from reconciler.chekt.auth import TOKEN_REQUEST, TokenUnavailableError
 from reconciler.chekt.bounds import ACCEPTED_ENCODING, Bounds, OutOfBoundsError
 from reconciler.chekt.connection import Connection
+from reconciler.chekt.width import Width
 from reconciler.errors import AmbiguousError, ApiError, AuthError, RemoteError
 from reconciler.model import JsonValue
 from reconciler.redaction import Redactor
@@ -126,6 +127,7 @@ class Transport:
         transport: httpx.BaseTransport | None,
     ) -> None:
         self.requests = Requests()
+        self.width = Width()
         self._trace_id = trace_id
         self._runtime = runtime
         self._observer = connection.observer
@@ -184,10 +186,8 @@ class Transport:
     def _attempt(self, call: Call, account: Account, attempt: int) -> Answer | _Again:
         """One request: an answer, or why it may be tried again. Everything else is raised."""
         request = self._request(call)
-        patience = _ONCE_PATIENCE if call.once else None
-        if self._ceiling is not None:
-            self._ceiling.take(patience)
-        account.budget.take(patience)
+        budgets = [account.budget] if self._ceiling is None else [self._ceiling, account.budget]
+        waited = sum(budget.take(_ONCE_PATIENCE if call.once else None) for budget in budgets)
         started = self._runtime.clock()
         try:
             response = self._http.send(request, auth=account.auth)
@@ -200,6 +200,13 @@ class Transport:
         for each in (*response.history, response):
             if TOKEN_REQUEST not in each.request.extensions:
                 self._told(each, attempt)
+        if response.status_code == 429:
+            self.width.refused()
+        else:
+            seconds: float = response.extensions[_SECONDS]
+            self.width.answered(
+                call.method, seconds, waited, lambda: min(budget.per_second for budget in budgets)
+            )
         return self._classify(call, account, response, started)
 
     def _request(self, call: Call) -> httpx.Request:

@@ -16,6 +16,7 @@ from reconciler.engine.graph import Graph
 from reconciler.engine.journal import Journal
 from reconciler.engine.payload import Payloads, Secrets
 from reconciler.engine.sending import Delivery, Sender, adopted
+from reconciler.engine.width import EIGHT, MOST, Width
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
     Action,
@@ -59,7 +60,7 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
     secrets: Secrets,
     clock: Callable[[], datetime],
     stop: threading.Event,
-    parallelism: int = 8,
+    width: Width = EIGHT,
     on_event: Callable[[Event], None] = ignore,
     patience: tuple[float, ...] = PATIENCE,
 ) -> Report:
@@ -93,7 +94,7 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
         blocked=blocked,
     )
     execution = _Execution(plan, steps(plan, desired, surfaces), sender, stop, on_event)
-    return execution.run(parallelism)
+    return execution.run(width)
 
 
 def _possibly_made(journal: Journal, since: datetime) -> frozenset[Address]:
@@ -158,13 +159,13 @@ class _Execution:
         self._endings: dict[int, list[Ending]] = defaultdict(list)
         self._ended = self._reads = self._writes = 0
 
-    def run(self, parallelism: int) -> Report:
+    def run(self, width: Width) -> Report:
         """Run every step that can run, then report."""
         running: dict[Future[Delivery], list[Step]] = {}
         broken: BaseException | None = None
-        with ThreadPoolExecutor(parallelism, thread_name_prefix="write") as pool:
+        with ThreadPoolExecutor(MOST, thread_name_prefix="write") as pool:
             while True:
-                while len(running) < parallelism and broken is None and not self._stop.is_set():
+                while len(running) < width() and broken is None and not self._stop.is_set():
                     taken = self._graph.take(BATCH_LIMIT)
                     if not taken:
                         break

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import Self, TypeVar
 
 from reconciler.engine.addressing import Addressing
 from reconciler.engine.events import Event, ReadProgress
 from reconciler.engine.references import Names
+from reconciler.engine.width import EIGHT, MOST, Width
 from reconciler.errors import PlanError
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Reader, Resource, Snapshot
@@ -30,19 +32,19 @@ def fetch(  # noqa: PLR0913  # what is read, what is known, and how, each by nam
     surfaces: Surfaces,
     scope: Scope,
     *,
-    concurrency: int = 8,
+    width: Width = EIGHT,
     owned_prefix: str | None = None,
     doubtful: Container[Address] = (),
     on_event: Callable[[Event], None] = ignore,
 ) -> Snapshot:
     """What the account holds of ``scope``: the least that proves what a plan will say.
 
-    One list a collection, parents before children; ``concurrency`` requests at a time.
+    One list a collection, parents before children; ``width`` requests at a time.
     ``owned_prefix``: external ids that begin with it are ours. ``doubtful``: addresses that several
     objects may claim; none of these gets it. Raises RemoteError for any failed read and PlanError for
     objects that claim one address; there is never a part of a snapshot.
     """
-    with Reading(reader, desired, owned, surfaces, concurrency, on_event, doubtful=doubtful) as reading:
+    with Reading(reader, desired, owned, surfaces, width, on_event, doubtful=doubtful) as reading:
         reading.dealers(reads.dealers(desired, owned, surfaces, scope))
         found = dict(reading.objects)
         found |= reading.collections(reads.first_collections(desired, owned, surfaces, scope))
@@ -66,7 +68,7 @@ class Reading:
         desired: Sequence[Resource],
         owned: Mapping[Address, Owned],
         surfaces: Surfaces,
-        concurrency: int,
+        width: Width,
         on_event: Callable[[Event], None] = ignore,
         known: Mapping[Address, LiveObject] | None = None,
         doubtful: Container[Address] = (),
@@ -75,7 +77,8 @@ class Reading:
         self._surfaces = surfaces
         self._addressing = Addressing(desired, owned, surfaces, doubtful)
         self._remote_ids = remote_ids(desired, owned, known or {})
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="read")
+        self._width = width
+        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="read")
         self._progress = on_event
         self._listed: set[Collection] = set()
         self._requests = self._planned = self._done = 0
@@ -148,11 +151,23 @@ class Reading:
     ) -> list[tuple[_Asked, _Answer]]:
         """Every answer, in the order asked. The first error ends the reading and is raised."""
         self._planned += len(asked)
-        futures: list[Future[_Answer]] = [self._pool.submit(question, each) for each in asked]
-        for future in as_completed(futures):
-            future.result()
-            self._done += 1
-            self._progress(ReadProgress(self._done, self._planned))
+        left = iter(asked)
+        futures: list[Future[_Answer]] = []
+        running: set[Future[_Answer]] = set()
+        while True:
+            begun = [
+                self._pool.submit(question, each)
+                for each in islice(left, max(0, self._width() - len(running)))
+            ]
+            futures += begun
+            running.update(begun)
+            if not running:
+                break
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+                self._done += 1
+                self._progress(ReadProgress(self._done, self._planned))
         return [(each, future.result()) for each, future in zip(asked, futures, strict=True)]
 
 

@@ -31,6 +31,7 @@ from reconciler.engine.events import Event, IntentRecovered
 from reconciler.engine.evidence import form
 from reconciler.engine.fetch import fetch, ignore
 from reconciler.engine.journal import Findings
+from reconciler.engine.width import EIGHT, Width
 from reconciler.intents import Intent, IntentStatus
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
@@ -64,7 +65,7 @@ def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
     scope: Scope,
     *,
     now: datetime,
-    concurrency: int = 8,
+    width: Width = EIGHT,
     owned_prefix: str | None = None,
     on_event: Callable[[Event], None] = ignore,
 ) -> tuple[Snapshot, Recovery]:
@@ -85,7 +86,7 @@ def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
             rows,
             surfaces,
             scope,
-            concurrency=concurrency,
+            width=width,
             owned_prefix=owned_prefix,
             doubtful=doubtful,
             on_event=on_event,

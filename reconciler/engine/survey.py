@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from reconciler.engine.events import Event
 from reconciler.engine.fetch import Reading, ignore
 from reconciler.engine.references import rewritten
+from reconciler.engine.width import EIGHT, Width
 from reconciler.errors import PlanError
 from reconciler.kinds import REGISTRY, Reference
 from reconciler.kinds.surfaces import Surfaces
@@ -32,14 +33,14 @@ def survey(
     surfaces: Surfaces,
     scope: Scope,
     *,
-    concurrency: int = 8,
+    width: Width = EIGHT,
     on_event: Callable[[Event], None] = ignore,
 ) -> Survey:
     """Everything in ``scope`` below ``dealers`` and beside them. ``scope`` is over the new addresses.
 
     Raises RemoteError for a failed read, PlanError for a dealer that is not there.
     """
-    with Reading(reader, dealers, {}, surfaces, concurrency, on_event) as reading:
+    with Reading(reader, dealers, {}, surfaces, width, on_event) as reading:
         today = {each.address: each.address for each in dealers}
         untold: dict[Address, str] = {}
         if (binding := surfaces.binding("dealer")) is not None and binding.readable:

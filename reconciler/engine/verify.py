@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from reconciler.engine.events import Event
 from reconciler.engine.fetch import Reading, ignore
+from reconciler.engine.width import EIGHT, Width
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
@@ -45,7 +46,7 @@ def verify(  # noqa: PLR0913  # as fetch
     surfaces: Surfaces,
     before: Snapshot,
     *,
-    concurrency: int = 8,
+    width: Width = EIGHT,
     doubtful: Container[Address] = (),
     on_event: Callable[[Event], None] = ignore,
 ) -> Snapshot:
@@ -57,7 +58,7 @@ def verify(  # noqa: PLR0913  # as fetch
     """
     wanted = {address for address in addresses if _served(address, surfaces)}
     known = {address: live for address, live in before.objects.items() if address not in wanted}
-    with Reading(reader, desired, owned, surfaces, concurrency, on_event, known, doubtful) as reading:
+    with Reading(reader, desired, owned, surfaces, width, on_event, known, doubtful) as reading:
         reading.dealers(sorted(address for address in wanted if REGISTRY[address.kind].adopted))
         collections = {collection_of(a) for a in wanted if not REGISTRY[a.kind].adopted}
         for kind in REGISTRY:

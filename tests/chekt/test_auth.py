@@ -155,7 +155,7 @@ def test_a_second_401_is_an_error(lab: Lab) -> None:
 def test_threads_share_one_renewal(lab: Lab) -> None:
     tokens = iter(["first-token", "second-token", "third-token"])
     lab.token = lambda _request: httpx.Response(200, json={"access_token": next(tokens)})
-    together = threading.Barrier(4)
+    together = threading.Barrier(8)
 
     def serve(request: httpx.Request) -> httpx.Response:
         if request.headers["Authorization"] == "Bearer first-token":
@@ -163,8 +163,8 @@ def test_threads_share_one_renewal(lab: Lab) -> None:
             return httpx.Response(401, json={"message": "expired"})
         return httpx.Response(200, json=[])
 
-    with lab.client(serve) as client, ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda _: client.list("site", ("5",)), range(4))) == [()] * 4
+    with lab.client(serve) as client, ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: client.list("site", ("5",)), range(8))) == [()] * 8
     assert len(lab.token_requests) == 2
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.engine import Event, Recovery, execute, fetch_and_recover, touched, verify
+from reconciler.engine.width import steady
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.ledger import Ledger
 from reconciler.model import (
@@ -67,7 +68,7 @@ class Rig:
             self.surfaces,
             self.scope,
             now=NOW,
-            concurrency=4,
+            width=steady(4),
         )
         return self.replan(desired, self.snapshot)
 
@@ -122,7 +123,7 @@ class Rig:
             secrets=secret,
             clock=lambda: self.now,
             stop=self.stop,
-            parallelism=self.parallelism,
+            width=steady(self.parallelism),
             on_event=on_event,
             patience=(0.0, 0.0, 0.0),
         )

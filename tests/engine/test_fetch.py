@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.engine import ReadProgress, fetch
+from reconciler.engine.width import steady
 from reconciler.errors import ApiError, PlanError
 from reconciler.kinds.surfaces import surfaces
 from reconciler.model import Address, Collection, Owned, Resource, Snapshot
@@ -31,7 +32,7 @@ def read(
     dealer_key: bool = False,
 ) -> Snapshot:
     rows = {row.address: row for row in owned}
-    return fetch(account, desired, rows, DEALER if dealer_key else PARTNER, scope, concurrency=3)
+    return fetch(account, desired, rows, DEALER if dealer_key else PARTNER, scope, width=steady(3))
 
 
 def addresses(snapshot: Snapshot) -> dict[str, str]:

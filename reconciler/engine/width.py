@@ -1,0 +1,19 @@
+"""How many requests to have in flight: asked anew whenever there may be room for one more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Width = Callable[[], int]
+"""Requests worth having in flight now, at least 1."""
+
+MOST = 64
+"""Threads of a pool, at most; they are started as they are needed."""
+
+
+def steady(count: int) -> Width:
+    """Always as many."""
+    return lambda: count
+
+
+EIGHT = steady(8)
