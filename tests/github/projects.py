@@ -34,8 +34,8 @@ environments:
 PRODUCTION = {"path": "sites", "environment": "production"}
 
 
-def write(directory: Path, *, name: str, more: str = "") -> None:
+def write(directory: Path, *, name: str, more: str = "", settings: str = "") -> None:
     """The project in ``directory``, whose one site has this name."""
     directory.mkdir(exist_ok=True)
-    (directory / "reconciler.yaml").write_text(SETTINGS, encoding="utf-8")
+    (directory / "reconciler.yaml").write_text(SETTINGS + settings, encoding="utf-8")
     (directory / "account.yaml").write_text(ACCOUNT.replace("NAME", name) + more, encoding="utf-8")

@@ -10,6 +10,7 @@ from tests.github import fake
 from tests.github.fake import FakeGitHub
 from tests.github.projects import PRODUCTION, write
 from tests.github.runner import Ended, Machine, commit, pull_request
+from tests.ledger.repositories import git
 
 
 def planned(machine: Machine, number: int, head: str, **inputs: str) -> Ended:
@@ -158,3 +159,40 @@ def test_drift_is_one_issue_until_it_is_gone(machine: Machine, project: Path, se
     gone = machine.use("schedule", command="drift", **PRODUCTION)
     assert gone.outputs["exit-code"] == "0", gone.log
     assert (issue.state, len(service.issues)) == ("closed", 1)
+
+
+def test_runners_that_keep_nothing_share_the_ledger_of_the_repository(
+    machine: Machine, service: FakeGitHub, tmp_path: Path
+) -> None:
+    origin, author = tmp_path / "origin.git", tmp_path / "author"
+    git(tmp_path, "init", "--bare", "--initial-branch=main", str(origin))
+    git(tmp_path, "clone", "--quiet", str(origin), str(author))
+    write(author / "sites", name="Headquarters", settings="ledger: git+branch://reconciler-ledger\n")
+    push(author)
+
+    def hosted(number: int) -> Machine:
+        """A machine of its own, with a fresh and shallow clone."""
+        fresh = Machine(tmp_path / f"hosted-{number}", machine.environment, runs=100 * number)
+        fresh.home.mkdir()
+        git(fresh.home, "clone", "--quiet", "--depth=1", f"file://{origin}", "workspace")
+        return fresh
+
+    head, merged = commit(), commit()
+    service.open_pull(7, head)
+    planned(hosted(1), 7, head)
+    service.merge(7, merged)
+    done = applied(hosted(2), merged)
+    assert done.code == 0, done.log
+
+    write(author / "sites", name="Head Office", settings="ledger: git+branch://reconciler-ledger\n")
+    push(author)
+    changed = planned(hosted(3), 8, commit())
+    counts = {name: changed.outputs[name] for name in ("to-create", "to-update", "to-adopt")}
+    assert counts == {"to-create": "0", "to-update": "1", "to-adopt": "0"}, changed.log
+
+
+def push(author: Path) -> None:
+    """Everything that was written, on the main branch."""
+    git(author, "add", "--all")
+    git(author, "commit", "--quiet", "--message=Sites")
+    git(author, "push", "--quiet", "origin", "HEAD:main")

@@ -11,21 +11,15 @@ from tests.github.runner import Machine, commit, pull_request
 COMMAND = "::error title=forged::obeyed"
 
 
-def test_an_error_is_told_in_its_file_of_the_repository(machine: Machine, project: Path) -> None:
-    write(project, name='"x"', more="colour: red\n")
-    ended = machine.use(command="validate", path="sites")
-    assert (ended.code, ended.outputs["failure-reason"]) == (1, "invalid-manifest"), ended.log
-    (error,) = ended.annotations("error")
-    assert error.startswith(
-        "::error file=sites/account.yaml,line=20,col=1,title=reconciler%3A invalid_manifest::"
-    )
-    assert "colour" in ended.summary
-
-
-def test_the_ten_first_of_many_errors_are_annotated(machine: Machine, project: Path) -> None:
+def test_errors_are_told_in_their_files_the_first_ten_as_annotations(machine: Machine, project: Path) -> None:
     write(project, name="x", more="".join(f"wrong{n}: 1\n" for n in range(30)))
     ended = machine.use(command="validate", path="sites")
-    assert len(ended.annotations("error")) == 10
+    assert (ended.code, ended.outputs["failure-reason"]) == (1, "invalid-manifest"), ended.log
+    errors = ended.annotations("error")
+    assert errors[0].startswith(
+        "::error file=sites/account.yaml,line=20,col=1,title=reconciler%3A invalid_manifest::"
+    )
+    assert len(errors) == 10
     assert "wrong29" in ended.summary
     assert "wrong29" in ended.log
 
