@@ -48,6 +48,8 @@ def moved(desired: Iterable[Resource], owned: Mapping[Address, Owned]) -> Moves:
             by_kind.setdefault(resource.address.kind, []).append(resource)
     for name in REGISTRY:  # parents first: what stands below a renamed site is renamed under its new name
         asked = by_kind.get(name, ())
+        if not asked:
+            continue
         if REGISTRY[name].adopted:
             steps = _by_remote_id(asked, owned)
         else:
@@ -80,7 +82,9 @@ def _by_former_name(
 ) -> dict[Address, Address]:
     """The renames of one kind. ``present``: what is owned, under the names its parents have today."""
     wanted = {
-        _followed(source, above): resource for resource in asked for source in resource.identity.moved_from
+        _as_of_today(source, resource, above): resource
+        for resource in asked
+        for source in resource.identity.moved_from
     }
     targets: dict[Address, list[Address]] = {}
     for source, resource in wanted.items():
@@ -110,6 +114,13 @@ def _by_former_name(
         else:
             steps[source] = target
     return steps
+
+
+def _as_of_today(source: Address, resource: Resource, above: Mapping[Address, Address]) -> Address:
+    """An earlier name under the name its parent has today; a bare id stands under it already."""
+    if parent_of(source) == parent_of(resource.address):
+        return source
+    return _followed(source, above)
 
 
 def _both_owned(resource: Resource, source: Address) -> Problem:

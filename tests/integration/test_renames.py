@@ -110,7 +110,9 @@ def test_names_move_along_a_chain_in_one_step(cli: Cli, one: Path, project: Call
     project(account_yaml=ONE + site("hq") + site("annex"))
     assert cli("apply", one, "--yes").code == 0
     chain = (
-        site("annex", "moved_from: hq\nexternal_id: hq\n"),
+        site("annex", "moved_from: hq\nexternal_id: hq\n").replace(
+            "id: door,", "id: gate, moved_from: door,"
+        ),
         site("depot", "moved_from: annex\nexternal_id: annex\n"),
     )
     for _ in range(2):
