@@ -10,13 +10,12 @@ from datetime import datetime
 from reconciler.errors import LedgerError
 from reconciler.intents import Intent
 from reconciler.ledger import Ledger
-from reconciler.manifests import Project
-from reconciler.model import Address, Owned
+from reconciler.model import Address, Owned, Resource
 from reconciler.planning.scope import collection_of
 
 
 def resolve(
-    project: Project,
+    resources: Sequence[Resource],
     ledger: Ledger,
     address: Address,
     *,
@@ -27,6 +26,8 @@ def resolve(
 ) -> Sequence[Intent]:
     """Settle the unsettled writes of ``address``: all of them happened, or none did. Returns them.
 
+    ``resources``: what the manifests declare; they say whether what was created is protected.
+
     What happened counts for ownership as if the answer had come: what was created (``remote_id``: CHeKT's
     id of it) is owned, what was deleted is not. ``by`` is kept with the word for good. The environment's
     lock must be held. Raises LedgerError where nothing is unsettled, and where it is not known which
@@ -35,7 +36,7 @@ def resolve(
     intents = [_identified(intent, remote_id, happened=happened) for intent in _unsettled(ledger, address)]
     if remote_id is not None:
         _check_id(ledger, address, remote_id, intents, happened=happened)
-    protect = any(each.lifecycle.protect for each in project.resources if each.address == address)
+    protect = any(each.lifecycle.protect for each in resources if each.address == address)
     with ledger.transaction():
         for intent in intents:
             ledger.resolve(intent, intent.remote_id, happened=happened, resolved_by=by, now=now)

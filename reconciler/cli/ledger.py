@@ -105,7 +105,7 @@ def resolve(
     project, runtime = reading.load(), console.runtime(lock_timeout)
     with account_lock(project, runtime, "ledger resolve"), store_of(project, runtime).open() as book:
         settled = settle(
-            project,
+            project.resources,
             book,
             where,
             happened=happened,

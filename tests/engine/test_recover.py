@@ -150,6 +150,7 @@ def test_what_this_run_does_not_read_stays_open(rig: Rig) -> None:
     rig.scope = Scope(targets=("webhook:*",))
     rig.plan([*desired, webhook()])
     assert [intent.address for intent in rig.recovery.open] == [DOOR]
+    assert rig.recovery.doubts == {}
     assert rig.ledger.unsettled() != []
     rig.scope = Scope()
     rig.plan(desired)
@@ -324,6 +325,29 @@ def test_an_update_is_judged_by_what_was_sent_even_if_the_manifest_changed_meanw
     assert (rig.ledger.unsettled() == []) is settled
     assert all_done(rig.apply([dealer(), site(name="Main building")]))
     assert len(keys(rig, HQ)) == 3
+
+
+def test_an_update_of_which_a_part_shows_is_unknown(rig: Rig) -> None:
+    rig.apply([dealer(), site(address1="1 Main St")])
+    rig.account.faults[HQ, "update"] = ["kill"]
+    desired = [dealer(), site(name="Headquarters", address1="2 Main St")]
+    with pytest.raises(Killed):
+        rig.apply(desired)
+    rig.account.find("site", "hq")[0].fields["address1"] = "3 Main St"
+    assert outcomes(rig.apply(desired)) == {"site:acme/hq": "unknown"}
+    assert "of address1, name" in rig.recovery.doubts[HQ]
+
+
+def test_an_update_says_nothing_of_the_object_that_took_the_place_of_its_own(rig: Rig) -> None:
+    rig.apply([dealer(), site()])
+    rig.account.faults[HQ, "update"] = ["kill before"]
+    with pytest.raises(Killed):
+        rig.apply([dealer(), site(name="Headquarters")])
+    rig.account.objects.remove(rig.account.find("site", "hq")[0])
+    rig.account.put("site", ("12345",), "hq", name="Somebody's", timezone="Asia/Seoul")
+    rig.plan([dealer(), site(name="Headquarters")])
+    assert rig.recovery.doubts == {}
+    assert rig.ledger.unsettled() == []
 
 
 def test_what_this_surface_does_not_show_is_unknown(rig: Rig) -> None:

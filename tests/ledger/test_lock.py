@@ -143,6 +143,23 @@ def test_a_holder_shows_life_until_it_releases(tmp_path: Path) -> None:
     assert not sidecar.exists()
 
 
+def test_nobody_shows_life_once_it_is_released(tmp_path: Path) -> None:
+    with EnvironmentLock(tmp_path, "production", command="apply", now=NOW, beat=0.01) as held:
+        pass
+    assert held._released.is_set()
+    with held:
+        assert not held._released.is_set()
+
+
+def test_a_refusal_of_another_machines_holder_leaves_the_lock_free(tmp_path: Path) -> None:
+    sidecar = held_elsewhere(tmp_path, seconds_ago=0)
+    with pytest.raises(LockedError), lock(tmp_path):
+        pytest.fail("two machines held one environment")
+    sidecar.unlink()
+    with lock(tmp_path) as mine:
+        assert mine.took_over is None
+
+
 def test_the_refusal_tells_programs_who_holds_it(tmp_path: Path) -> None:
     with lock(tmp_path), pytest.raises(LockedError) as caught, lock(tmp_path):
         pytest.fail("held twice")
