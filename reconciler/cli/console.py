@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.errors import Problem, ReconcilerError, UnsafePlanError
-from reconciler.escape import visible
+from reconciler.escape import harmless, visible
 from reconciler.redaction import Redactor
 
 if TYPE_CHECKING:  # the command line starts before the model is built
@@ -94,7 +94,7 @@ class Console:
 
     def out(self, text: str) -> None:
         """A result, for stdout; a newline is added where there is none. Raises OutputError."""
-        text = self.redactor(text)
+        text = harmless(self.redactor(text), colours=self.colour)
         try:
             sys.stdout.write(text if text.endswith("\n") else text + "\n")
             sys.stdout.flush()
@@ -130,7 +130,7 @@ class Console:
         self._write(record(_now(), level, event, **facts))
 
     def _write(self, text: str) -> None:
-        text = self.redactor(text)
+        text = harmless(self.redactor(text), colours=_colour(sys.stderr.isatty()))
         sys.stderr.write(text if text.endswith("\n") else text + "\n")
         sys.stderr.flush()
 
