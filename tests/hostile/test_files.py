@@ -81,8 +81,12 @@ def test_a_file_that_is_being_written_is_not_read_in_part(tmp_path: Path) -> Non
     writer.start()
     try:
         with pytest.raises(NotTextError, match="changed while it was read"):
-            for _ in range(1000):
-                read_bytes(path, 2**30)
+            _read_often(path)
     finally:
         done.set()
         writer.join()
+
+
+def _read_often(path: Path) -> None:
+    for _ in range(1000):
+        read_bytes(path, 2**30)
