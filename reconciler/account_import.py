@@ -20,6 +20,7 @@ from reconciler.engine import Event
 from reconciler.engine.survey import Survey, survey
 from reconciler.errors import ConfigError, ManifestError, PlanError
 from reconciler.kinds import REGISTRY
+from reconciler.kinds.values import identifier
 from reconciler.manifests import Project, load
 from reconciler.manifests.files import find
 from reconciler.manifests.inventory import Inventory, factor_defaults, inventory
@@ -125,6 +126,8 @@ def import_account(account: Account, asked: Asked, *, on_event: Callable[[Event]
     directory = account.project.directory
     with _beside(directory) as place:
         draft = _proven(account, asked, read, place)
+        if draft.settings is None:  # the one that is there stays, whatever it is
+            (place / SETTINGS_FILE).unlink(missing_ok=True)
         with _moved_into(place, directory, replaceable=SETTINGS_FILE), account.ledger.transaction():
             for row in draft.owned.values():
                 account.ledger.record(row)
@@ -178,8 +181,7 @@ def _drafted(
 ) -> _Draft:
     dealers = {each.address: str(each.remote_id) for each in account.project.resources}
     made = inventory(read.snapshot.objects, dealers, account.surfaces, omitted, _given(account, asked))
-    path = account.project.directory / SETTINGS_FILE
-    existing = path.read_text(encoding="utf-8") if path.exists() else None
+    existing = _settings(account.project.directory)
     if with_defaults and not (
         existing is not None and "defaults" in account.project.settings.model_fields_set
     ):
@@ -237,18 +239,22 @@ def _fill(place: Path, draft: _Draft, directory: Path) -> None:
     for old in list(place.iterdir()):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     files = dict(draft.written.files)
-    existing = directory / SETTINGS_FILE
-    if draft.settings is not None:
-        files[SETTINGS_FILE] = draft.settings
-    elif existing.exists():
-        files[SETTINGS_FILE] = existing.read_text(encoding="utf-8")
+    settings = draft.settings if draft.settings is not None else _settings(directory)
+    if settings is not None:
+        files[SETTINGS_FILE] = settings
     if not (directory / SCHEMAS).exists():
         files[f"{SCHEMAS}/manifest.schema.json"] = _json(manifest_schema())
         files[f"{SCHEMAS}/reconciler.schema.json"] = _json(settings_schema())
     for name, text in files.items():
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text.encode())
+
+
+def _settings(directory: Path) -> str | None:
+    """The text of the settings as it stands, line ends included."""
+    path = directory / SETTINGS_FILE
+    return path.read_bytes().decode("utf-8") if path.exists() else None
 
 
 def _json(schema: JsonValue) -> str:
@@ -323,7 +329,10 @@ def dealers_named(texts: Sequence[str], configured: Sequence[str]) -> dict[str, 
         name, equals, number = text.rpartition("=")
         if not number.isascii() or not number.isdigit() or int(number) < 1 or (equals and not name):
             raise ConfigError(f"--dealer {text!r} is not NAME=ID", hint="Write --dealer acme=12345.")
-        found[name or f"dealer-{number}"] = str(int(number))
+        try:
+            found[identifier(name or f"dealer-{number}")] = str(int(number))
+        except ValueError as exc:
+            raise ConfigError(f"--dealer {text!r}: {exc}", hint="Write --dealer acme=12345.") from exc
     return found
 
 

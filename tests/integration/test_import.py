@@ -119,11 +119,12 @@ def test_settings_that_exist_keep_every_byte_and_get_the_defaults_behind(
     sites = "".join(f"---\nkind: site\nid: s{n}\nname: Site {n}\ntimezone: Asia/Seoul\n" for n in range(3))
     other = project("other", account_yaml="kind: dealer\nid: acme\ndealer_id: 12345\n" + sites)
     assert cli("apply", other, "--yes").code == 0
-    text = "# ours\nversion: 1   # as ever\nvariables: {a: 1}\n"
-    mine = project("mine", reconciler_yaml=text)
+    text = "# ours\r\nversion: 1   # as ever\r\nvariables: {a: 1}\r\n"
+    mine = project("mine")
+    (mine / "reconciler.yaml").write_bytes(text.encode())
     assert cli("import", "--into", mine, *IMPORT).code == 0
     added = "defaults: {site: {timezone: Asia/Seoul, security_type: video}}\n"
-    assert (mine / "reconciler.yaml").read_text() == text + added
+    assert (mine / "reconciler.yaml").read_bytes().decode() == text + added
     assert "timezone" not in (mine / "sites/s1.yaml").read_text()
     assert cli("plan", mine, "--format", "json").changes() == {}
 
@@ -147,6 +148,7 @@ def test_an_import_never_overwrites_and_leaves_nothing_half_written(
     taken = project("taken", mine_yaml="kind: dealer\nid: acme\ndealer_id: 12345\n")
     assert "already holds manifests: mine.yaml" in cli("import", "--into", taken, *IMPORT).err
     assert "which dealer" in cli("import", "--into", tmp_path / "none").err
+    assert "write a name" in cli("import", "--into", tmp_path / "none", "--dealer", "a/b=12345").err
     assert "no dealer 999" in cli("import", "--into", tmp_path / "none", "--dealer", "999").err
     assert not (tmp_path / "none").exists()
     half = project("half", reconciler_yaml="version: 1\n")
