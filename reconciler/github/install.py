@@ -71,15 +71,12 @@ def _home() -> Path:
 
 def _key(python: str, source: Path, version: str) -> str:
     """A name for all that goes into the environment."""
-    content = hashlib.sha256(f"{python} {version}".encode())
+    content = hashlib.sha256(f"{python} {Path(python).resolve()} {version}".encode())
     if not version:
-        files = [
-            source / "pyproject.toml",
-            source / "constraints.txt",
-            *(source / "reconciler").rglob("*.py"),
-        ]
-        for file in sorted(files):
-            content.update(file.relative_to(source).as_posix().encode() + b"\0" + file.read_bytes())
+        room = sorted(path for path in (source / "reconciler").rglob("*") if path.suffix != ".pyc")
+        for file in (source / "pyproject.toml", source / "constraints.txt", *room):
+            if file.is_file():
+                content.update(file.relative_to(source).as_posix().encode() + b"\0" + file.read_bytes())
     return content.hexdigest()[:32]
 
 

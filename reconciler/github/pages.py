@@ -110,6 +110,11 @@ def _finding(error: Any) -> str:
 
 
 def _end(job: Job, stamp: Stamp) -> str:
+    """The last line: which run, for which commit, and whether merging agrees to this."""
     commit = f" for {stamp.head[:12]}" if stamp.head else ""
-    digest = f" Digest of the changes: `{stamp.digest.removeprefix('sha256:')[:16]}`." if stamp.digest else ""
-    return f"\n[Run {job.run[0]}]({job.run_url}){commit}.{digest}\n"
+    agrees = ""
+    if stamp.digest:
+        agrees = f" Digest of the changes: `{stamp.digest.removeprefix('sha256:')[:16]}`."
+    elif stamp.head:
+        agrees = " This plan was made elsewhere: merging agrees to nothing by it."
+    return f"\n[Run {job.run[0]}]({job.run_url}){commit}.{agrees}\n"

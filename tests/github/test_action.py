@@ -129,6 +129,7 @@ def test_a_fork_s_plan_is_in_its_summary_and_shown_by_a_second_workflow(
     (body,) = service.bodies(9)
     assert "Headquarters" in body
     assert f"<!-- head={head} run={machine.runs}.1 digest= -->" in body
+    assert "merging agrees to nothing by it" in body
 
 
 def test_a_plan_of_hundreds_of_sites_fits_the_comment(
