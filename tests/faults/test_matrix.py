@@ -16,6 +16,9 @@ from reconciler.sandbox import Fault, Switches
 from tests.faults.matrix import BY_DESIGN, FAULTS, SERVERS, Stage, stage, strike
 from tests.faults.projects import AFTER, BEFORE, DEALER_AFTER, DEALER_BEFORE
 
+SHARE = 6
+"""Each fault strikes one in so many of the requests it can hit, another fault the next ones."""
+
 HONOURED = SERVERS["keys honoured"]
 HARDEST = SERVERS["keys ignored, duplicates accepted"]
 
@@ -30,6 +33,16 @@ def partner(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 def dealer(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """Contacts, on the dealer surface."""
     return stage(tmp_path_factory.mktemp("dealer"), DEALER_BEFORE, DEALER_AFTER, "dealer")
+
+
+def test_no_request_is_spared(partner: Stage) -> None:
+    """The shares below leave no request of the whole apply without a fault."""
+    struck = {
+        number
+        for place, name in enumerate(FAULTS)
+        for number in partner.struck_by(name)[place % SHARE :: SHARE]
+    }
+    assert struck == set(range(1, len(partner.calls) + 1))
 
 
 def failures(staged: Stage, directory: Path, name: str, switches: Switches, share: int = 1) -> list[str]:
@@ -48,14 +61,14 @@ def failures(staged: Stage, directory: Path, name: str, switches: Switches, shar
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_one_more_run_heals_every_fault(partner: Stage, tmp_path: Path, name: str) -> None:
-    assert failures(partner, tmp_path, name, HONOURED, share=4) == []
+    assert failures(partner, tmp_path, name, HONOURED, share=SHARE) == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_one_more_run_heals_every_fault_on_the_dealer_surface(
     dealer: Stage, tmp_path: Path, name: str
 ) -> None:
-    assert failures(dealer, tmp_path, name, HONOURED) == []
+    assert failures(dealer, tmp_path, name, HONOURED, share=2) == []
 
 
 @pytest.mark.parametrize(
@@ -64,7 +77,7 @@ def test_one_more_run_heals_every_fault_on_the_dealer_surface(
 def test_nothing_is_made_twice_where_neither_keys_nor_refusals_protect_and_lists_lag(
     partner: Stage, tmp_path: Path, name: str
 ) -> None:
-    assert failures(partner, tmp_path, name, HARDEST, share=3) == []
+    assert failures(partner, tmp_path, name, HARDEST, share=4) == []
 
 
 @pytest.mark.parametrize("server", ["keys ignored", "duplicates accepted"])
@@ -75,7 +88,7 @@ def test_one_of_the_two_protections_is_enough(partner: Stage, tmp_path: Path, na
 
 def test_a_run_that_dies_anywhere_is_finished_by_the_next(partner: Stage, tmp_path: Path) -> None:
     """Before a request, after the server has done it, and around each entry of the journal."""
-    for at in range(1, partner.boundaries + 1, 7):
+    for at in range(1, partner.boundaries + 1, 9):
         case = strike(partner, tmp_path / "case", HARDEST if at % 2 else HONOURED, die_at=at)
         assert case.good, (at, case)
 
