@@ -185,6 +185,6 @@ def test_a_ledger_that_others_can_read_is_made_private_and_that_is_said(director
     path.chmod(0o664)
     planned = cli("plan", directory)
     assert planned.code == 0
-    assert "was open to other users" in planned.err
+    assert "was open to other users" in planned.out  # a warning of the plan
     assert path.stat().st_mode & 0o777 == 0o600
-    assert "open to other users" not in cli("plan", directory).err
+    assert "open to other users" not in cli("plan", directory).out
