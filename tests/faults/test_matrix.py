@@ -16,7 +16,7 @@ from reconciler.sandbox import Fault, Switches
 from tests.faults.matrix import BY_DESIGN, FAULTS, SERVERS, Stage, stage, strike
 from tests.faults.projects import AFTER, BEFORE, DEALER_AFTER, DEALER_BEFORE
 
-SHARE = 6
+SHARE = 5
 """Each fault strikes one in so many of the requests it can hit, another fault the next ones."""
 
 HONOURED = SERVERS["keys honoured"]
