@@ -73,7 +73,7 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
     from then on), and nothing for a write that fails: the report says so.
     """
     rows = dict(owned)
-    doubted = _possibly_made(journal, read_at - timedelta(seconds=sum(patience)))
+    doubted = _possibly_made(journal, run, read_at - timedelta(seconds=sum(patience)))
     _record_what_needs_no_write(plan, desired, snapshot, rows, surfaces, journal)
     sender = Sender(
         run=run,
@@ -97,9 +97,13 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
     return execution.run(width)
 
 
-def _possibly_made(journal: Journal, since: datetime) -> frozenset[Address]:
-    """What lists may not show yet although it exists: creates left open, and those done since."""
-    left_open = {intent.address for intent in journal.unsettled() if intent.operation == "create"}
+def _possibly_made(journal: Journal, run: int, since: datetime) -> frozenset[Address]:
+    """What lists may not show yet although it exists: creates left open before, and those done since."""
+    left_open = {
+        intent.address
+        for intent in journal.unsettled()
+        if intent.operation == "create" and intent.run != run  # what this run announced was not sent yet
+    }
     return frozenset(left_open) | journal.created_since(since)
 
 

@@ -53,6 +53,9 @@ def _last(count: int, table: str) -> str:
 
 
 _UNSETTLED = "status IN ('open', 'unknown')"
+_JUST_CREATED = (  # lists may lag behind it when the next run reads them
+    "(operation = 'create' AND status = 'done' AND run = (SELECT max(id) FROM runs WHERE environment = ?1))"
+)
 _IN_DOUBT = f"id IN (SELECT run FROM intents WHERE {_UNSETTLED})"  # noqa: S608  # both are ours
 
 TABLES = (
@@ -76,7 +79,7 @@ TABLES = (
         "intents",
         ("id",),
         "id",
-        kept=_UNSETTLED,
+        kept=f"{_UNSETTLED} OR {_JUST_CREATED}",
         numbered=True,
         nested=frozenset({"moves"}),
         addresses=frozenset({"address"}),
