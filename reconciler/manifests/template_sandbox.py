@@ -252,9 +252,9 @@ def _watch(tree: nodes.Template) -> None:
         pair.value = _entry(pair.value)
     for series in [*tree.find_all(nodes.List)]:
         series.items = [_entry(each) for each in series.items]
-    for pair_or_more in [*tree.find_all(nodes.Tuple)]:
-        if pair_or_more.ctx == "load":
-            pair_or_more.items = [_entry(each) for each in pair_or_more.items]
+    for row in [*tree.find_all(nodes.Tuple)]:
+        if row.ctx == "load":
+            row.items = [_entry(each) for each in row.items]
     for concat in [*tree.find_all(nodes.Concat)]:
         concat.nodes = [_entry(each) for each in concat.nodes]
 
