@@ -17,7 +17,7 @@ _FORBIDDEN = re.compile(
 """All but the characters YAML 1.2 allows in a file."""
 
 _UNSEEN = re.compile(
-    "[\\xad\\u180e\\u200b\\u202a-\\u202e\\u2060-\\u206f\\ufff9-\\ufffb\\U000e0000-\\U000e0fff]"
+    "[\\xad\\u180e\\u200b\\u202a-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufff9-\\ufffb\\U000e0001\\U000e0020-\\U000e007f]"
 )
 """What turns the line round or shows nothing; but not joiners and direction marks, which scripts need."""
 
