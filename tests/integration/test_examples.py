@@ -11,7 +11,10 @@ import pytest
 
 from tests.integration.conftest import EXAMPLES, Cli, Served
 
-NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+WORKFLOWS = "github"
+"""What runs the projects rather than a project: see tests/github."""
+
+NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name != WORKFLOWS)
 
 
 @pytest.mark.parametrize("name", NAMES)
