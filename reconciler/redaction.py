@@ -32,12 +32,20 @@ class Redactor:
         if len(secret) < SHORTEST:
             return
         in_json = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-        spellings = {secret, quote(secret, safe=""), quote_plus(secret), *in_json}
         with self._lock:
-            self._spellings |= spellings
-            longest_first = sorted(self._spellings, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            known = len(self._spellings)
+            self._spellings |= {secret, quote(secret, safe=""), quote_plus(secret), *in_json}
+            if len(self._spellings) > known:
+                self._pattern = None
 
     def __call__(self, text: str) -> str:
         """``text`` with every known secret masked."""
-        return text if self._pattern is None else self._pattern.sub(MASK, text)
+        return self._compiled().sub(MASK, text) if self._spellings else text
+
+    def _compiled(self) -> re.Pattern[str]:
+        """What finds every spelling; made when first needed, since with many secrets it takes long."""
+        with self._lock:
+            if self._pattern is None:
+                longest_first = sorted(self._spellings, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            return self._pattern

@@ -40,3 +40,11 @@ def test_text_without_secrets_is_left_alone() -> None:
     redactor = Redactor()
     redactor.add("abc")
     assert redactor("abc def") == "abc def"
+
+
+def test_a_secret_learnt_later_is_masked_from_then_on() -> None:
+    redactor = Redactor()
+    redactor.add("hunter22")
+    assert redactor("hunter22 and swordfish") == "*** and swordfish"
+    redactor.add("swordfish")
+    assert redactor("hunter22 and swordfish") == "*** and ***"

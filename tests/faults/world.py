@@ -186,7 +186,6 @@ class World:
         self.directory = directory
         self.surface = surface
         self.time = time or Time()
-        self.redactor = Redactor()
         if template is not None:
             for name in ("sandbox.db", "ledger.db"):
                 shutil.copyfile(template / name, directory / name)
@@ -208,11 +207,12 @@ class World:
         """The account, open like by a new process."""
         boundaries = boundaries or Boundaries()
         connection = chekt.Connection(URL, self.surface, self._credentials(), rate=EMBEDDED_RATE)
-        runtime = Runtime(env=SECRETS, redactor=self.redactor, clock=self.time.now)
+        redactor = Redactor()
+        runtime = Runtime(env=SECRETS, redactor=redactor, clock=self.time.now)
         client = chekt.connect(
             connection,
             self.surfaces,
-            redactor=self.redactor,
+            redactor=redactor,
             transport=MortalTransport(self._way, boundaries),
             clock=self.time.stamp,
             sleep=self.time.sleep,
