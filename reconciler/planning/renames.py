@@ -47,7 +47,7 @@ def moved(desired: Iterable[Resource], owned: Mapping[Address, Owned]) -> Moves:
         if resource.identity.moved_from or REGISTRY[resource.address.kind].adopted:
             by_kind.setdefault(resource.address.kind, []).append(resource)
     for name in REGISTRY:  # parents first: what stands below a renamed site is renamed under its new name
-        asked = by_kind.get(name, ())
+        asked = by_kind.get(name)
         if not asked:
             continue
         if REGISTRY[name].adopted:
@@ -64,11 +64,13 @@ def moved(desired: Iterable[Resource], owned: Mapping[Address, Owned]) -> Moves:
 
 
 def _by_remote_id(desired: Iterable[Resource], owned: Mapping[Address, Owned]) -> dict[Address, Address]:
-    names = {(each.address.kind, each.remote_id): each.address for each in desired if each.remote_id}
+    names: dict[tuple[str, str | None], Address] = {
+        (each.address.kind, each.remote_id): each.address for each in desired if each.remote_id
+    }
     return {
         address: now
         for address, row in owned.items()
-        if (now := names.get((address.kind, row.remote_id or ""))) not in (None, address)
+        if (now := names.get((address.kind, row.remote_id))) not in (None, address)
     }
 
 
@@ -89,7 +91,7 @@ def _by_former_name(
     targets: dict[Address, list[Address]] = {}
     for source, resource in wanted.items():
         targets.setdefault(resource.address, []).append(source)
-    declared = {each.address for each in resources} if wanted else set()
+    declared = {each.address for each in resources}
     steps: dict[Address, Address] = {}
 
     def free(address: Address) -> bool:
@@ -98,7 +100,7 @@ def _by_former_name(
 
     for target, sources in targets.items():
         resource = wanted[sources[0]]
-        owned_sources = [source for source in sources if source in present and source not in steps]
+        owned_sources = [source for source in sources if source in present]
         if not owned_sources:
             if target not in present:
                 named = " or ".join(map(str, sources))
@@ -184,13 +186,13 @@ def keeping_external_ids(
         each.address: external_id
         for each in desired
         if not each.identity.named
-        and (external_id := known.get(each.address)) not in (None, each.external_id)
+        and (external_id := known.get(each.address)) is not None
+        and external_id != each.external_id
     }
     if not kept:
         return tuple(desired)
     found = tuple(
-        replace(each, external_id=kept[each.address] or "") if each.address in kept else each
-        for each in desired
+        replace(each, external_id=kept[each.address]) if each.address in kept else each for each in desired
     )
     _refuse_shared(found, kept.keys())
     return found

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from reconciler.kinds.surfaces import surfaces
 from reconciler.model import Owned
 from reconciler.planning.rows import forgotten, protections
 from reconciler.planning.scope import Scope
@@ -31,6 +34,7 @@ def test_a_row_whose_object_is_proven_gone_is_dropped() -> None:
     del world.objects[DOOR.address]
     assert dropped(world) == ["device:acme/hq/door"]
     assert dropped(world, Scope(("dealer:other",))) == []
+    assert dropped(world, Scope(("dealer:acme",))) == ["device:acme/hq/door"]
 
 
 def test_children_of_a_site_that_is_gone_are_gone_with_it() -> None:
@@ -67,6 +71,14 @@ def test_a_read_only_site_is_released_unless_it_is_protected() -> None:
     assert dropped(world) == []
 
 
+@pytest.mark.parametrize(
+    "endpoint", [{"create": "POST /ext/v1/sites"}, {"delete": "DELETE /ext/v1/sites/{site_id}"}]
+)
+def test_a_site_that_can_be_written_somehow_is_not_released(endpoint: dict[str, str]) -> None:
+    writable = surfaces("dealer", sandbox=False, corrections={"site": endpoint})
+    assert dropped(World(writable).declare(ACME).exists(HQ)) == []
+
+
 def test_an_attested_resource_is_kept_until_a_person_removed_it() -> None:
     world = World(PARTNER).converged(ACME)
     app = at("app:acme/ai")
@@ -81,3 +93,5 @@ def test_protection_follows_the_manifest_of_what_is_still_declared() -> None:
     assert found == {HQ.address: True}
     world.owned[HQ.address] = replace(world.owned[HQ.address], protect=True)
     assert protections([HQ], world.owned, Scope()) == {HQ.address: False}
+    assert protections([HQ], world.owned, Scope(("site:acme/hq",))) == {HQ.address: False}
+    assert protections([HQ], world.owned, Scope(("site:acme/shop",))) == {}

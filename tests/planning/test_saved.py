@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.errors import PlanError, Problem, StalePlanError, UnsafePlanError
-from reconciler.model import Action, Change, FieldChange, Plan, Source
+from reconciler.model import Action, Change, ChangedSince, FieldChange, Plan, Source
 from reconciler.planning.saved import as_planned_now, check_timely, check_unmoved, stale
 from tests.planning.world import NOW, at
 
@@ -47,8 +47,12 @@ class TestTime:
 
     def test_a_plan_of_the_future_does_not_hold_but_clocks_may_differ_a_little(self) -> None:
         check_timely(plan_of(HQ), DIGEST, NOW - timedelta(minutes=5), LIFE)
-        with pytest.raises(StalePlanError, match="still to come"):
+        with pytest.raises(StalePlanError) as caught:
             check_timely(plan_of(HQ), DIGEST, NOW - timedelta(minutes=6), LIFE)
+        assert caught.value.message == (
+            "the plan says it was made at 2026-11-20 09:00:00 UTC, which is still to come"
+        )
+        assert caught.value.hint == "Set the clock of this machine, or make a new plan."
         with pytest.raises(StalePlanError, match="still to come"):
             check_timely(replace(plan_of(HQ), created_at=datetime.max.replace(tzinfo=UTC)), DIGEST, NOW, LIFE)
 
@@ -61,17 +65,24 @@ class TestTime:
 
 class TestMoves:
     def test_a_plan_of_the_other_surface_does_not_hold(self) -> None:
-        with pytest.raises(StalePlanError, match="partner surface"):
+        with pytest.raises(StalePlanError) as caught:
             check_unmoved(plan_of(HQ), replace(plan_of(HQ), surface="dealer"))
+        assert caught.value.message == "the plan was made for the partner surface"
+        assert caught.value.hint == READ_AGAIN
 
     def test_what_is_shown_and_done_is_the_new_plan_not_the_file(self) -> None:
-        forged = replace(plan_of(SHOP, HQ), warnings=("all is well",), targets=("site:**",))
+        limits = {
+            "targets": ("site:acme/*",),
+            "excludes": ("site:acme/mill",),
+            "changed_since": ChangedSince("main", "c0ffee", (HQ.address, SHOP.address)),
+        }
+        forged = replace(plan_of(SHOP, HQ), environment="other", warnings=("all is well",), **limits)
         forged = replace(
             forged, changes=tuple(replace(c, reason="harmless", endpoints=()) for c in forged.changes)
         )
         mill = replace(HQ, address=at("site:acme/mill"))
-        done = as_planned_now(forged, replace(plan_of(HQ, mill, SHOP), warnings=("look",)))
-        assert (done.changes, done.warnings) == ((SHOP, HQ), ("look",))
+        fresh = replace(plan_of(HQ, mill, SHOP), warnings=("look",), created_at=NOW + timedelta(minutes=5))
+        assert as_planned_now(forged, fresh) == replace(fresh, changes=(SHOP, HQ), **limits)
 
     @pytest.mark.parametrize("fresh", [(HQ, SHOP), (SHOP, HQ), (SHOP, replace(HQ, reason="another word"))])
     def test_the_same_changes_hold_whatever_else_the_new_plan_says(self, fresh: tuple[Change, ...]) -> None:
