@@ -34,7 +34,8 @@ def fmt(console: Console, paths: tuple[Path, ...], *, check: bool, diff: bool) -
     """Lay manifests out the canonical way: order of keys, two spaces, quotes where they matter.
 
     Comments stay, and what the file says stays the same; a file of which that cannot be shown is left as
-    it is. Templates are left alone. Broken YAML is an error, and the other files are laid out all the same.
+    it is. Left alone, and named, are templates and files with anchors, tags or directives. Broken YAML is an
+    error, and the other files are laid out all the same.
     """
     problems: list[Problem] = []
     pending = 0
@@ -74,13 +75,16 @@ def _files(console: Console, paths: Sequence[Path]) -> Iterator[Path]:
 def _one(console: Console, path: Path, *, check: bool, diff: bool) -> bool:
     """Lay out one file; whether it was, or would be, changed."""
     from reconciler.files import write_whole
-    from reconciler.manifests.files import read_text
-    from reconciler.manifests.layout import formatted
+    from reconciler.manifests.files import decoded, read_text
+    from reconciler.manifests.layout import formatted, why_left
 
-    text = sys.stdin.read() if path == STDIN else read_text(path, str(path))
+    name = "stdin" if path == STDIN else str(path)
+    text = decoded(sys.stdin.buffer.read(), name) if path == STDIN else read_text(path, name)
     if isinstance(text, Problem):
         raise ManifestError.of([text])
-    new = formatted("stdin" if path == STDIN else str(path), text)
+    new = formatted(name, text)
+    if left := why_left(text):
+        console.note(f"{name}: holds {left}, left as it is")
     if diff:
         before, after = text.splitlines(keepends=True), new.splitlines(keepends=True)
         lines = list(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}"))

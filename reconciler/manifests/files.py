@@ -106,6 +106,11 @@ def read_text(path: Path, file: str) -> str | Problem:
         return _unreadable(file, exc, "file")
     except NotTextError as exc:
         return Problem(f"{file}: {exc.message}", Source(file, 1, 1), exc.hint)
+    return decoded(content, file)
+
+
+def decoded(content: bytes, file: str) -> str | Problem:
+    """The text of a UTF-8 file's content, without its byte-order mark; a problem where it is no UTF-8."""
     try:
         return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as exc:

@@ -1,7 +1,7 @@
 """Manifests in one layout: canonical key order, two spaces, one spelling of quotes and braces.
 
 The text is laid out anew around its own scalars, which are copied as they stand; comments go along with
-the key they stand above or behind. A document with anchors, tags or directives is left as it is.
+the key they stand above or behind. A file with anchors, tags, directives or end marks is left as it is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,17 @@ from reconciler.manifests.writing import quoted
 _STEP = "  "
 _COLLECTIONS = {kind.collection: kind.name for kind in REGISTRY.values()}
 _STRANGE_BREAKS = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
-_LEFT_ALONE = (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken, yaml.DirectiveToken, yaml.DocumentEndToken)
+_LEFT_ALONE = {
+    yaml.AnchorToken: "anchors",
+    yaml.AliasToken: "anchors",
+    yaml.TagToken: "tags",
+    yaml.DirectiveToken: "% directives",
+    yaml.DocumentEndToken: "`...`",
+}
+_KEPT = "\0"
+"""Stands for a blank line that is part of a text; YAML itself cannot hold it."""
+
+_INDENT_OF_TEXT = re.compile(r"^([|>][+-]?)[1-9]")
 _MISREAD = re.compile(r"(?:yes|no|on|off|[0-9]+(?::[0-5][0-9])+)", re.IGNORECASE)
 """Texts that readers of YAML 1.1 take for something else: they are put in quotes."""
 
@@ -60,6 +70,23 @@ def formatted(file: str, text: str) -> str:
     return new
 
 
+def why_left(text: str) -> str | None:
+    """What in ``text``, YAML that can be read, keeps ``formatted`` from laying it out; None for nothing."""
+    if _STRANGE_BREAKS.search(text):
+        return "line breaks of its own kind"
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.DocumentStartToken) and _beside(text.split("\n")[token.start_mark.line]):
+            return "a document that begins beside its `---`"
+        if type(token) in _LEFT_ALONE:
+            return _LEFT_ALONE[type(token)]
+    return None
+
+
+def _beside(marker: str) -> str:
+    """What stands beside ``---`` in its line, comments aside."""
+    return marker[3:].split("#", maxsplit=1)[0].strip()
+
+
 def _read(file: str, text: str) -> list[Any]:
     page = Page.of(file, text)
     reading = read_yaml(page)
@@ -82,15 +109,11 @@ def _comments(text: str) -> Counter[str]:
 
 
 def _laid_out(text: str) -> str:
-    if _STRANGE_BREAKS.search(text):
+    if why_left(text):
         return text
     lines = text.split("\n")
-    tokens = list(yaml.scan(text, Loader=yaml.SafeLoader))
-    if any(isinstance(token, _LEFT_ALONE) for token in tokens):
-        return text
+    tokens = yaml.scan(text, Loader=yaml.SafeLoader)
     starts = [token.start_mark.line for token in tokens if isinstance(token, yaml.DocumentStartToken)]
-    if any(lines[start][3:].split("#")[0].strip() for start in starts):
-        return text  # a document that begins beside its marker
     roots = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     first = roots[0].start_mark.line if roots and roots[0] is not None else 0
     implicit = not starts or first < starts[0]
@@ -101,7 +124,9 @@ def _laid_out(text: str) -> str:
             out.append(lines[start].rstrip())
         root = roots[number] if number < len(roots) else None
         out += _squeezed(_Layout(lines, text).document(root, start + 1, end))
-    return "\n".join(_squeezed(out)) + "\n" if any(line.strip() for line in out) else text
+    if not any(line.strip() for line in out):
+        return text
+    return "\n".join(_squeezed(out)).replace(_KEPT, "") + "\n"
 
 
 def _squeezed(lines: list[str]) -> list[str]:
@@ -159,7 +184,11 @@ class _Layout:
         self, node: yaml.CollectionNode, firsts: list[yaml.Node], indent: str
     ) -> Iterator[tuple[Any, list[str], list[str]]]:
         """Each child of a block collection with the comment lines above and below it."""
+        begun, first = node.start_mark, firsts[0].start_mark.line
         above: list[str] = []
+        if first > begun.line:
+            dash = self.lines[begun.line][begun.column :]
+            above = _beneath_dash([dash, *self.lines[begun.line + 1 : first]], indent)
         for number, child in enumerate(node.value):
             last = self._last(child[1] if isinstance(child, tuple) else child)
             last = max(last, firsts[number].start_mark.line)
@@ -169,7 +198,7 @@ class _Layout:
             gap = self.lines[last + 1 : firsts[number + 1].start_mark.line]
             split = _split(gap, node.start_mark.column)
             yield child, above, _tidy(gap[:split], indent + _STEP)
-            above = _tidy(gap[split:], indent)
+            above = _beneath_dash(gap[split:], indent)
 
     def _pair(self, key: yaml.Node, value: yaml.Node, indent: str, kind: str | None) -> list[str]:
         name = self._scalar(key)
@@ -181,22 +210,26 @@ class _Layout:
         self, lead: str, key: yaml.Node, value: yaml.Node, indent: str, kind: str | None
     ) -> list[str]:
         """``lead`` and the value behind or below it."""
+        below = indent + _STEP
+        gap = self.lines[key.end_mark.line + 1 : value.start_mark.line]
+        opened = [self._with_comment(lead, key.end_mark), *_tidy(gap, below)]
         if isinstance(value, yaml.CollectionNode) and not value.flow_style:
-            below = indent + _STEP
             if isinstance(value, yaml.MappingNode):
-                nested = self._mapping(value, below, None)
-            else:
-                nested = self._sequence(value, below, kind)
-            gap = _tidy(self.lines[key.end_mark.line + 1 : value.start_mark.line], below)
-            return [self._with_comment(lead, key.end_mark), *gap, *nested]
+                return opened + self._mapping(value, below, None)
+            return opened + self._sequence(value, below, kind)
         if not self._own_text(value):
-            return [self._with_comment(lead, key.end_mark)]
+            return opened[:1]
         first, *rest = self._inline(value, indent, kind)
+        commented = opened[0] != lead or any(opened[1:])
+        if commented and key.end_mark.line < value.start_mark.line:
+            rest = [*opened[1:], below + first, *rest]
+            first = opened[0]
+        else:
+            first = f"{lead} {first}"
         if isinstance(value, yaml.ScalarNode) and value.style in ("|", ">"):
-            return [f"{lead} {first}", *rest]
-        if rest:
-            return [f"{lead} {first}", *rest[:-1], self._with_comment(rest[-1], value.end_mark)]
-        return [self._with_comment(f"{lead} {first}", value.end_mark)]
+            return [first, *rest]
+        *start, last = [first, *rest]
+        return [*start, self._with_comment(last, value.end_mark)]
 
     def _sequence(self, node: yaml.CollectionNode, indent: str, kind: str | None) -> list[str]:
         lines: list[str] = []
@@ -235,10 +268,13 @@ class _Layout:
     def _block_scalar(self, node: yaml.ScalarNode, indent: str) -> list[str]:
         last = self._last(node)
         head, *body = self.lines[node.start_mark.line : last + 1]
-        used = next((len(_indent(line)) for line in body if line.strip()), 0)
+        own = next((len(_indent(line)) for line in node.value.split("\n") if line.strip()), 0)
+        used = next((len(_indent(line)) for line in body if line.strip()), own) - own
+        ends = len(body) - len(_squeezed(body.copy()))
         return [
-            head[node.start_mark.column :].rstrip(),
-            *(indent + line[used:] if line.strip() else "" for line in body),
+            _INDENT_OF_TEXT.sub(rf"\g<1>{len(_STEP)}", head[node.start_mark.column :].rstrip()),
+            *(indent + line[used:] if line.strip() else "" for line in body[: len(body) - ends]),
+            *[_KEPT] * ends,
         ]
 
     def _flow(self, node: yaml.Node, kind: str | None = None) -> str:
@@ -320,6 +356,13 @@ def _split(gap: list[str], column: int) -> int:
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" "))]
+
+
+def _beneath_dash(lines: list[str], indent: str) -> list[str]:
+    """Comment lines above an entry; those behind a dash that stands alone above its entry are among them."""
+    undashed = [line.lstrip().removeprefix("-") if line.lstrip().startswith("-") else line for line in lines]
+    kept = [new for new, old in zip(undashed, lines, strict=True) if new.strip() or not old.strip()]
+    return _tidy(kept, indent)
 
 
 def _tidy(lines: list[str], indent: str) -> list[str]:

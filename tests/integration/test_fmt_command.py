@@ -39,9 +39,24 @@ def test_check_and_diff_change_nothing_and_exit_with_2(cli: Cli, ugly: Path, opt
     assert cli("fmt", ugly).code == cli("fmt", option, ugly).code == 0
 
 
-def test_stdin_goes_to_stdout(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(UGLY))
+@pytest.mark.parametrize("before", ["", "\ufeff"], ids=["plain", "byte-order mark"])
+def test_stdin_goes_to_stdout(cli: Cli, monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((before + UGLY).encode())))
     assert cli("fmt", "-").out == TIDY
+
+
+def test_stdin_that_is_no_text_is_an_error_with_its_place(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"kind: site\nid: \xff\n")))
+    refused = cli("fmt", "-")
+    assert (refused.code, refused.out) == (1, "")
+    assert "stdin:2:5: stdin: not UTF-8 text" in refused.err
+
+
+def test_a_file_that_is_left_alone_is_named_with_the_reason(cli: Cli, ugly: Path) -> None:
+    (ugly / "a.yaml").write_text("id:   a\nname: &n x\n", encoding="utf-8")
+    told = cli("fmt", "--check", ugly / "a.yaml")
+    assert (told.code, told.out) == (0, "")
+    assert "a.yaml: holds anchors, left as it is" in told.err
 
 
 def test_a_broken_file_is_an_error_and_stays_while_the_others_are_laid_out(cli: Cli, ugly: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError
 from reconciler.manifests.core_yaml import read
-from reconciler.manifests.layout import formatted
+from reconciler.manifests.layout import formatted, why_left
 from reconciler.manifests.nodes import Page
 from tests.manifests.strategies import Drawn, projects
 
@@ -63,6 +63,20 @@ def test_our_own_examples_have_the_layout(path: Path) -> None:
             "version: 1\ndefaults:\n    site: {timezone: UTC}\n",
             "version: 1\ndefaults:\n  site: {timezone: UTC}\n",
         ),
+        (
+            "kind: site\nname: |2-\n     deeper\n    text\nid: a\n",
+            "kind: site\nid: a\nname: |2-\n     deeper\n    text\n",
+        ),
+        ("name: >1+\n  a\n\n\nkind: site\n", "kind: site\nname: >2+\n   a\n\n\n"),
+        ("kind: site\nname: |+\n   a\n\n---\nkind: app\n", "kind: site\nname: |+\n  a\n\n---\nkind: app\n"),
+        (
+            "devices:\n-  # first\n   # more\n  id: a\n-\n  id: b\n-  # third\n  # more\n  c\n",
+            "devices:\n  # first\n  # more\n  - id: a\n  - id: b\n  # third\n  # more\n  - c\n",
+        ),
+        (
+            "id: a\nkind: # why\n   # how\n   site # what\n",
+            "kind:  # why\n  # how\n  site  # what\nid: a\n",
+        ),
     ],
 )
 def test_layout(before: str, after: str) -> None:
@@ -76,12 +90,14 @@ def test_layout(before: str, after: str) -> None:
         "id:   a\nkind: &k site\n",
         "%YAML 1.2\n---\nid:   a\nkind: site\n",
         "id:   a\nkind: !!str site\n",
+        "id:   a\nkind: site\n...\n",
         "--- {id:   a, kind: site}\n",
     ],
-    ids=["anchor", "directive", "tag", "beside its marker"],
+    ids=["anchor", "directive", "tag", "end mark", "beside its marker"],
 )
 def test_what_is_not_understood_in_full_is_left_as_it_is(text: str) -> None:
     assert formatted("a.yaml", text) == text
+    assert why_left(text)
 
 
 def test_broken_yaml_is_the_usual_error() -> None:
