@@ -232,7 +232,10 @@ class Transport:
             raise RemoteError(f"{call.endpoint} cannot be sent: {reason}") from exc
         if exc.request.extensions.get(TOKEN_REQUEST):
             hint = "Check CHEKT_TOKEN_URL and the network."
-            error = RemoteError(f"no token, the token endpoint cannot be reached: {reason}", hint=hint)
+            where = wire.printable(str(exc.request.url.copy_with(query=None)), self._runtime.redactor)
+            error = RemoteError(
+                f"no token, the token endpoint cannot be reached: {where}: {reason}", hint=hint
+            )
             if isinstance(exc, OutOfBoundsError):
                 raise error from exc
             return _Again(error)

@@ -5,6 +5,7 @@ Exit codes (DESIGN section 6): 0 done, 1 error (a mistyped option too), 2 change
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -43,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 FAILED = 1
 INTERRUPTED = 130
+
+_OUTPUT_LOST = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 class LazyGroup(click.Group):
@@ -170,6 +173,8 @@ def run(arguments: list[str], console: Console) -> int:
         console.note("Interrupted; nothing more was done.")
         return INTERRUPTED
     except Exception as exc:  # noqa: BLE001  # the last line before the user: no traceback passes it
+        if isinstance(exc, OSError) and exc.filename is None and exc.errno in _OUTPUT_LOST:
+            raise OutputError(exc.errno, exc.strerror) from exc  # the help, which click prints itself
         problem = ReconcilerError(
             f"internal error: {type(exc).__name__}: {exc}",
             hint="this is a defect of reconciler; run again with --debug and report what it prints",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,7 +67,7 @@ def plan(
         _save(made.plan, out)
     console.out(made.shown(output_format, console))
     if out is not None and output_format == "text":
-        console.note(f"Saved to {out}. Apply it with: reconciler apply {out}")
+        console.note(f"Saved to {out}. Apply it with: reconciler apply {shlex.quote(str(out))}")
     return PENDING if detailed_exitcode and not made.plan.empty else 0
 
 

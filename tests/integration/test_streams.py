@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,6 +61,35 @@ def test_a_full_disk_under_stdout_is_said_on_stderr(
     ended = shell(f"ulimit -f 0; {RECONCILER} validate {directory} {words} >{tmp_path / 'out'}")
     assert ended.returncode == 1
     assert ended.stderr == "Error: the output cannot be written: File too large\n"
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "plan --help"])
+def test_a_full_disk_is_no_defect_of_the_help(words: str, tmp_path: Path) -> None:
+    ended = shell(f"ulimit -f 0; {RECONCILER} {words} >{tmp_path / 'out'}")
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: the output cannot be written: File too large\n"
+
+
+def test_a_plan_is_saved_only_where_a_file_can_stand(
+    cli: Cli, project: Callable[..., Path], tmp_path: Path
+) -> None:
+    directory = project(account_yaml=DEALER)
+    pipe, stream = tmp_path / "pipe", tmp_path / "stream"
+    os.mkfifo(pipe)
+    stream.symlink_to("/proc/self/fd/1")
+    for place in (pipe, stream, tmp_path):
+        result = cli("plan", directory, "--out", place)
+        assert (result.code, "it is a directory, device or pipe" in result.err) == (1, True)
+    assert (pipe.is_fifo(), stream.is_symlink()) == (True, True)
+
+
+def test_the_command_that_applies_a_saved_plan_can_be_pasted(
+    cli: Cli, project: Callable[..., Path], tmp_path: Path
+) -> None:
+    place = tmp_path / "the plan.json"
+    said = cli("plan", project(account_yaml=DEALER), "--out", place).err
+    _, command = said.splitlines()[-1].split("Apply it with: reconciler apply ")
+    assert shlex.split(command) == [str(place)]
 
 
 @pytest.mark.parametrize(
