@@ -172,7 +172,7 @@ def run(arguments: list[str], console: Console) -> int:
     except (KeyboardInterrupt, click.Abort):
         console.note("Interrupted; nothing more was done.")
         return INTERRUPTED
-    except Exception as exc:  # noqa: BLE001  # the last line before the user: no traceback passes it
+    except Exception as exc:  # the last line before the user: no traceback passes it
         if isinstance(exc, OSError) and exc.filename is None and exc.errno in _OUTPUT_LOST:
             raise OutputError(exc.errno, exc.strerror) from exc  # the help, which click prints itself
         problem = ReconcilerError(
