@@ -8,17 +8,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as wire
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import export
+from opentelemetry.sdk.trace.export import in_memory_span_exporter as memories
 
 from reconciler.cli.telemetry import Spans
 from reconciler.observer import Exchange
 from reconciler.redaction import Redactor
 from reconciler.sandbox import CLIENT_SECRET
 from tests.integration.conftest import Cli, Served
-
-sdk = pytest.importorskip("opentelemetry.sdk.trace", reason="the extra otel is not installed")
-export = pytest.importorskip("opentelemetry.sdk.trace.export")
-memories = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
-wire = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SITE = "kind: dealer\nid: acme\ndealer_id: 12345\n---\nkind: site\nid: hq\nname: HQ\ntimezone: UTC\n"

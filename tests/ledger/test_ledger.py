@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -290,22 +291,21 @@ def test_files_that_others_can_read_are_made_private_and_that_is_said(tmp_path: 
     assert [text.split()[2] for text in told] == [f"{path}", f"{path}-wal", f"{path}-shm"]
 
 
-def test_a_file_of_somebody_else_that_others_can_read_is_refused(as_another_user: None) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "ledger.db"
-        euid = os.geteuid()
-        if euid != os.getuid():
-            os.seteuid(0)
-            Path(name).chmod(0o777)
-            path.touch()
-            path.chmod(0o666)
-            os.seteuid(euid)
-        else:
-            pytest.skip("it takes two users")
-        with pytest.raises(LedgerError, match="open to other users") as caught:
-            Ledger.open(path, "dev")
-        assert caught.value.hint == f"Let its owner run: chmod 600 {path}"
-        os.seteuid(0)
+def test_a_file_of_somebody_else_that_others_can_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger.db"
+    Ledger.open(path, "dev").close()
+    path.chmod(0o666)
+
+    def not_the_owner(*_: object, **__: object) -> None:
+        """What the system says to everybody but the owner."""
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chmod", not_the_owner)
+    with pytest.raises(LedgerError, match="open to other users, and this one cannot change that") as caught:
+        Ledger.open(path, "dev")
+    assert caught.value.hint == f"Let its owner run: chmod 600 {path}"
 
 
 def test_a_row_edited_by_hand_is_named(path: Path) -> None:
