@@ -11,6 +11,8 @@ from reconciler.errors import LedgerError
 from reconciler.intents import Intent
 from reconciler.ledger import Ledger
 from reconciler.model import Address, Owned, Resource
+from reconciler.planning.order import made_first
+from reconciler.planning.ownership import outgoing
 from reconciler.planning.scope import collection_of
 
 
@@ -41,6 +43,7 @@ def resolve(
         for intent in intents:
             ledger.resolve(intent, intent.remote_id, happened=happened, resolved_by=by, now=now)
             if happened and intent.operation == "create":
+                _keep_outgoing(ledger, intent)
                 ledger.record(Owned(address, intent.remote_id, intent.external_id, protect=protect))
             if happened and intent.operation == "delete":
                 _forget(ledger, intent)
@@ -95,6 +98,14 @@ def _check_id(
                 hint="Compare the ids in the portal.",
                 address=address,
             )
+
+
+def _keep_outgoing(ledger: Ledger, intent: Intent) -> None:
+    """Go on owning, until its delete, the object that what ``intent`` made is to replace."""
+    row = ledger.owned().get(intent.address)
+    replaces = row is not None and row.remote_id not in (None, intent.remote_id)
+    if row is not None and row.remote_id is not None and replaces and made_first(intent.address.kind):
+        ledger.record(replace(row, address=outgoing(intent.address, row.remote_id)))
 
 
 def _forget(ledger: Ledger, intent: Intent) -> None:

@@ -64,3 +64,17 @@ def test_an_id_may_be_its_own_already_or_that_of_something_elsewhere() -> None:
 def test_an_id_is_of_no_use_for_an_update() -> None:
     with ledger_with("update", remote_id="17") as ledger, pytest.raises(LedgerError, match="--id 17"):
         say(ledger, happened=True, remote_id="17")
+
+
+def test_the_station_that_a_new_one_replaces_stays_owned_until_its_delete() -> None:
+    central = Address("monitoring_station", ("acme", "central"))
+    went = Address("monitoring_station", ("acme", "central#1"))
+    with ledger_with("update") as ledger:
+        ledger.record(Owned(central, "1", "central"))
+        run = ledger.begin_run("apply", "trace", "config", NOW)
+        ledger.intend_all(run, [IntentDraft(central, "create", None, "d", None, "central-2")], NOW)
+        resolve([], ledger, central, happened=True, remote_id="2", by="kim", now=NOW)
+        assert ledger.owned() == {
+            central: Owned(central, "2", "central-2"),
+            went: Owned(went, "1", "central"),
+        }

@@ -4,7 +4,8 @@ In this order: the ledger's (same collection and remote id), the manifest that n
 manifest with the external id, the only manifest with the same identifying fields where the object has
 no external id, else an address made from what the object calls itself. A ledger row whose address no
 manifest declares gives way to a manifest that names the object: that resource was renamed, not deleted.
-It gives way as well where its own manifest names another object by now, by remote id or, where the
+In a kind whose replacements are made first the row gives way to the new object and has the ``outgoing``
+name. It gives way as well where its own manifest names another object by now, by remote id or, where the
 surface only shows the kind, by external id: the user decides which object a resource is.
 """
 
@@ -21,6 +22,8 @@ from reconciler.kinds.surfaces import Surfaces
 from reconciler.kinds.values import identifier
 from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Resource
 from reconciler.planning.digest import canonical
+from reconciler.planning.order import made_first
+from reconciler.planning.ownership import outgoing
 from reconciler.planning.scope import chain, collection_of
 
 _Name = TypeVar("_Name")
@@ -82,10 +85,11 @@ class Addressing:
                 unclaimed.append(live)
             else:
                 claims[address].append(live)
+        going = _displaced(known, claims) if made_first(collection.kind) else {}
         for address in [each for each, lives in claims.items() if len(lives) > 1 and each in self._doubtful]:
             unclaimed += claims.pop(address)
         _refuse_duplicates(claims)
-        found = {address: lives[0] for address, lives in claims.items()}
+        found = {address: lives[0] for address, lives in claims.items()} | going
         matched = self._by_identifying_fields(collection.kind, known, unclaimed, found)
         strangers = [live for live in unclaimed if live.remote_id not in matched]
         found.update((matched[live.remote_id], live) for live in unclaimed if live.remote_id in matched)
@@ -141,6 +145,22 @@ def _proven(known: _Known, live: LiveObject, *, shown_only: bool) -> Address | N
     if resource is None:
         return declared or row.address
     return declared if _names_another(resource, live, shown_only=shown_only) else row.address
+
+
+def _displaced(known: _Known, claims: dict[Address, list[LiveObject]]) -> dict[Address, LiveObject]:
+    """The recorded objects that give their address to the new one which is to replace them, under new names.
+
+    They are taken out of ``claims``. The manifest's external id tells which of two is the new one.
+    """
+    found: dict[Address, LiveObject] = {}
+    for address, lives in claims.items():
+        resource = known.declared.get(address)
+        named = [live for live in lives if resource and live.external_id == resource.external_id]
+        if len(lives) == 2 and len(named) == 1:
+            [old] = [live for live in lives if live is not named[0]]
+            found[outgoing(address, old.remote_id)] = old
+            claims[address] = named
+    return found
 
 
 def _names_another(resource: Resource, live: LiveObject, *, shown_only: bool) -> bool:

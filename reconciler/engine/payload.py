@@ -25,6 +25,7 @@ from reconciler.model import (
     Write,
 )
 from reconciler.planning.digest import digest
+from reconciler.planning.ownership import outgoing
 from reconciler.planning.scope import parent_of
 from reconciler.planning.steps import Step
 
@@ -61,11 +62,15 @@ class Payloads:
         self._seen_digest = seen_digest
         self._ids = remote_ids(desired, owned, snapshot.objects)
         self._ids_before = dict(self._ids)
+        self._outgoing: dict[Address, Address] = {}
 
     def created(self, address: Address, remote_id: str) -> None:
-        """From now on ``address`` is the object ``remote_id``."""
+        """From now on ``address`` is the object ``remote_id``. What had its place is the ``outgoing`` one."""
+        live = self._live.pop(address, None)
+        if live is not None:
+            went = self._outgoing[address] = outgoing(address, live.remote_id)
+            self._live[went], self._ids[went] = live, live.remote_id
         self._ids[address] = remote_id
-        self._live.pop(address, None)
 
     def deleted(self, address: Address) -> None:
         """From now on nothing has ``address``."""
@@ -101,6 +106,8 @@ class Payloads:
     def prepare(self, step: Step) -> Prepared:
         """The write of ``step``. Raises PlanError where an id it needs is unknown, and SecretError."""
         address = step.address
+        if step.operation == "delete":
+            address = self._outgoing.get(address, address)
         live = self._live.get(address)
         payload, shown = self._payload(step)
         before: Mapping[str, JsonValue] = {}
@@ -145,7 +152,10 @@ class Payloads:
         )
 
     def _moves(self, write: Write) -> dict[str, Moved]:
-        """By what a later look can tell whether an update arrived: its fields that can be seen."""
+        """By what a later look can tell whether an update arrived: its fields that can be seen.
+
+        A reference counts by CHeKT's id: a target that is replaced keeps its address.
+        """
         live = self._live.get(write.address)
         if write.operation != "update" or live is None:
             return {}
@@ -154,11 +164,11 @@ class Payloads:
         def keyed(name: str, value: JsonValue) -> str:
             return self._seen_digest(form(kind, name, value))
 
-        return {
-            name: Moved(keyed(name, live.fields[name]), keyed(name, self.wanted(write, name)))
-            for name in write.payload
-            if name in live.fields and name not in kind.secret
-        }
+        names = [name for name in write.payload if name in live.fields and name not in kind.secret]
+        wanted = {name: self.wanted(write, name) for name in names}
+        seen = rewritten(kind.name, live.fields, self._known_id, by_remote_id=True)
+        sent = rewritten(kind.name, wanted, self._id_of, by_remote_id=True)
+        return {name: Moved(keyed(name, seen[name]), keyed(name, sent[name])) for name in names}
 
     def _external_id(self, address: Address, live: LiveObject | None) -> str:
         resource = self._resources.get(address)

@@ -24,19 +24,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.engine.events import Event, IntentRecovered
 from reconciler.engine.evidence import form
 from reconciler.engine.fetch import fetch, ignore
 from reconciler.engine.journal import Findings
+from reconciler.engine.references import rewritten
 from reconciler.engine.width import EIGHT, Width
 from reconciler.intents import Intent, IntentStatus
 from reconciler.kinds import REGISTRY
+from reconciler.kinds.kind import Reference
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Address, Collection, LiveObject, Owned, Reader, Resource, Snapshot
 from reconciler.planning.diff import diff
+from reconciler.planning.order import made_first
+from reconciler.planning.ownership import outgoing
 from reconciler.planning.scope import Scope, collection_of
 from reconciler.times import spoken_utc
 
@@ -119,6 +123,12 @@ def recover(
     left: list[Intent] = []
     doubts: dict[Address, str] = {}
     blocked: dict[Address, str] = {}
+    displaced = looking.displaced()
+    if displaced:
+        with journal.transaction():
+            for row in displaced:
+                journal.record(row)
+        looking.owned |= {row.address: row for row in displaced}
     for intent in journal.unsettled():
         finding = looking.judge(intent)
         if finding is None:
@@ -126,8 +136,8 @@ def recover(
             continue
         with journal.transaction():
             journal.settle(intent, finding.status, finding.remote_id, now, seen=finding.seen)
-            if finding.row is not None:
-                journal.record(finding.row)
+            for row in finding.rows:
+                journal.record(row)
             if finding.forget:
                 journal.forget(intent.address)
         if finding.status is IntentStatus.UNKNOWN:
@@ -160,7 +170,7 @@ class _Finding:
     status: IntentStatus
     message: str = ""
     remote_id: str | None = None
-    row: Owned | None = None
+    rows: tuple[Owned, ...] = ()
     forget: bool = False
     seen: str = ""
     perhaps: tuple[Address, ...] = ()
@@ -203,10 +213,18 @@ class _Looking:
             return self._delete(intent)
         return self._update(intent)
 
+    def displaced(self) -> list[Owned]:
+        """What we go on owning although another object, named by the manifest, has its address by now."""
+        return [
+            went
+            for address, row in self.owned.items()
+            for went in self.went(address, row)
+            if went.address in self._snapshot.objects and went.address not in self.owned
+        ]
+
     def apply(self, intent: Intent, finding: _Finding) -> None:
         """Keep ``owned`` in step with what was recorded."""
-        if finding.row is not None:
-            self.owned[finding.row.address] = finding.row
+        self.owned |= {row.address: row for row in finding.rows}
         if finding.forget:
             self.owned.pop(intent.address, None)
 
@@ -246,7 +264,15 @@ class _Looking:
         resource = self._desired.get(address)
         protect = resource.lifecycle.protect if resource is not None else False
         owned = Owned(address, live.remote_id, live.external_id, protect=protect)
-        return _Finding(IntentStatus.DONE, message, live.remote_id, row=owned)
+        rows = (owned, *self.went(address, row))
+        return _Finding(IntentStatus.DONE, message, live.remote_id, rows=rows)
+
+    def went(self, address: Address, row: Owned | None) -> tuple[Owned, ...]:
+        """What we go on owning, until its delete, of the object that had this address until now."""
+        if row is None or row.remote_id is None or not made_first(address.kind):
+            return ()
+        there = any(live.remote_id == row.remote_id for _, live in self._lives[collection_of(address)])
+        return (replace(row, address=outgoing(address, row.remote_id)),) if there else ()
 
     def _alike(self, address: Address) -> list[tuple[Address, LiveObject]]:
         """The objects without an external id that may be ``address``, by the fields that identify it.
@@ -288,10 +314,11 @@ class _Looking:
         row = self.owned.get(intent.address)
         if not diff(kind, resource, live, row=row, compared=self._fields(intent)):
             return done
+        seen = rewritten(kind.name, live.fields, self._remote_id, by_remote_id=True)
         now = {
-            name: (self._keyed(form(kind, name, live.fields[name])), moved)
+            name: (self._keyed(form(kind, name, seen[name])), moved)
             for name, moved in intent.moves.items()
-            if name in live.fields
+            if name in seen
         }
         if all(value == moved.before for value, moved in now.values()):
             return None
@@ -299,6 +326,13 @@ class _Looking:
             return done
         names = ", ".join(sorted(now))
         return _unknown(f"the account shows neither the values from before nor those sent of {names}")
+
+    def _remote_id(self, text: str, reference: Reference) -> str:
+        """CHeKT's id in the place of the address of a target; what was not resolved is one already."""
+        if not text.startswith(f"{reference.kind}:"):
+            return text
+        live = self._snapshot.objects.get(Address.parse(text))
+        return live.remote_id if live is not None else text
 
     def _fields(self, intent: Intent) -> frozenset[str] | None:
         """The fields that the endpoint of ``intent`` writes; None for any."""

@@ -47,6 +47,7 @@ from reconciler.model import (
     Writer,
     WriteResult,
 )
+from reconciler.planning.ownership import outgoing
 from reconciler.planning.scope import collection_of
 from reconciler.planning.steps import Step
 
@@ -253,14 +254,26 @@ class Sender:
             else:
                 row = self._row(write, ending.live, answered=sending.result is not None)
                 self.journal.record(row)
+                went = self._went(write)
+                if went is not None:
+                    self.journal.record(went)
         if write.operation == "delete":
             self.owned.pop(write.address, None)
             self.payloads.deleted(write.address)
             return ending
         self.owned[write.address] = row
+        if went is not None:
+            self.owned[went.address] = went
         if write.operation == "create" and remote_id is not None:
             self.payloads.created(write.address, remote_id)
         return replace(ending, replaced=tuple(name for name in row.replaced if name in write.payload))
+
+    def _went(self, write: Write) -> Owned | None:
+        """What we go on owning, until its delete, of the object that the create ``write`` replaces."""
+        live = self.payloads.live(write.address)
+        if write.operation != "create" or live is None:
+            return None
+        return Owned(outgoing(write.address, live.remote_id), live.remote_id, live.external_id)
 
     def _row(self, write: Write, returned: LiveObject | None, *, answered: bool) -> Owned:
         """What we own of ``write.address`` once ``write`` is done.
@@ -268,13 +281,12 @@ class Sender:
         ``answered``: ``returned`` is what came of this very payload, not of one that an earlier run sent.
         """
         address = write.address
-        live = self.payloads.live(address)
-        row = self.owned.get(address) if write.operation == "update" else None
+        fresh = write.operation == "create"
+        live = None if fresh else self.payloads.live(address)
+        row = None if fresh else self.owned.get(address)
         if row is not None and row.remote_id not in (None, write.remote_id):
             row = None  # it is about an object that is gone; this one is taken over
-        remote_id = (
-            returned.remote_id if returned is not None and write.operation == "create" else write.remote_id
-        )
+        remote_id = returned.remote_id if returned is not None and fresh else write.remote_id
         external_id = next(
             (each.external_id for each in (returned, live, row) if each is not None and each.external_id),
             write.external_id,

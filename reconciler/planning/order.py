@@ -9,8 +9,9 @@ Read from the registry; an arrow points at what has to come later::
     calendar ──► schedule             webhook (alone)
 
 Creates, updates, adopts and replaces go along the arrows, deletes against them. A reference target
-goes only after the last object that pointed at it has been turned elsewhere. Of two neighbours the
-delete comes first where nothing refers to their kind: it may free a zone number, a MAC address or a URL.
+goes only after the last object that pointed at it has been turned elsewhere; one that is replaced is
+made anew first, so that there is an elsewhere (``made_first``). Of two neighbours the delete comes first
+where nothing refers to their kind: it may free a zone number, a MAC address or a URL.
 """
 
 from __future__ import annotations
@@ -45,6 +46,15 @@ def referring_kinds(kind: str) -> frozenset[str]:
         for other in REGISTRY.values()
         if any(reference.kind == kind and reference.by_remote_id for reference in other.references)
     )
+
+
+def made_first(kind: str) -> bool:
+    """True when a replacement of ``kind`` is made before the old object goes, which may be in use.
+
+    Both are there for a while. They have different external ids: nothing else of such a kind forces a
+    replacement.
+    """
+    return bool(referring_kinds(kind))
 
 
 @cache

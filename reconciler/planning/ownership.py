@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from reconciler.kinds.kind import Kind
 from reconciler.model import Address, LiveObject, Owned, Resource
@@ -22,6 +23,14 @@ def owns(address: Address, live: LiveObject, owned: Mapping[Address, Owned], pre
 def prefixed(live: LiveObject, prefix: str | None) -> bool:
     """True when the external id begins with the prefix that marks what is ours; no prefix marks nothing."""
     return bool(prefix and live.external_id and live.external_id.startswith(prefix))
+
+
+def outgoing(address: Address, remote_id: str) -> Address:
+    """The name under which the ledger keeps the object ``remote_id``, whose place at ``address`` is taken.
+
+    No manifest can declare it, so a plan deletes what is recorded under it and still there.
+    """
+    return Address(address.kind, (*address.path[:-1], f"{address.id}#{quote(remote_id, safe='-_.')}"))
 
 
 def replacement_reasons(

@@ -8,7 +8,8 @@ The engine asks in this order::
     parts_to_read       singletons of live sites whose manifest writes one of their fields
 
 Only kinds that the manifests or the ledger name are read, with one exception: a parent that may be
-deleted or replaced has all its child collections read, to see children that are not ours.
+deleted or replaced has all its child collections read, to see children that are not ours, and a target
+that may be has the objects read that may refer to it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from reconciler.kinds import REGISTRY
 from reconciler.kinds.kind import Kind
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Address, Collection, LiveObject, Owned, Resource
+from reconciler.planning.order import referring_kinds
 from reconciler.planning.ownership import owns, replacement_reasons
 from reconciler.planning.scope import Scope, chain, collection_of
 
@@ -76,6 +78,10 @@ def child_collections(
         ):
             continue
         found.update(Collection(kind, address) for kind in child_kinds(address.kind, surfaces))
+        beside = collection_of(address).parent
+        found.update(
+            Collection(kind, beside) for kind in referring_kinds(address.kind) if _listed(kind, surfaces)
+        )
     return _ordered(found)
 
 

@@ -3,7 +3,9 @@
 ::
 
     delete of a child      before   delete of its parent, and before the parent of a replace
-    delete half            before   create half of a replace
+    delete half            before   create half of a replace, where nothing refers to its kind
+    create half, and the   before   delete half of a replace, where something does
+      updates it leads to
     create of a parent     before   create of a child
     create of a target     before   create or update that refers to it
     update of a referrer   before   delete of the target it referred to
@@ -11,20 +13,29 @@
     delete                 before   create or update beside it, where both may claim one zone or MAC
     delete of a referrer   before   delete of what it may have referred to
 
-All but the last two are dependencies: if one fails, what waits for it is skipped. Those are an order only.
+Where a kind is referred to, the server may refuse to delete what is in use: the new object has to be there
+for the others to be turned to it. All but the last two are dependencies: if one fails, what waits for it is
+skipped. Those are an order only.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Action, Address, Change, Operation, Plan, Resource
-from reconciler.planning.order import foundations, referenced_kinds, referring_kinds, sequence, targets_before
+from reconciler.planning.order import (
+    foundations,
+    made_first,
+    referenced_kinds,
+    referring_kinds,
+    sequence,
+    targets_before,
+)
 from reconciler.planning.scope import parent_of
 
 _NOTHING: frozenset[StepKey] = frozenset()
@@ -148,6 +159,11 @@ class _Waits:
     def __init__(self, plan: Plan, bare: Sequence[Step], resources: Mapping[Address, Resource]) -> None:
         self._keys = {step.key for step in bare}
         self._resources = resources
+        self._replaced = {
+            change.address
+            for change in plan.changes
+            if change.action is Action.REPLACE and made_first(change.kind)
+        }
         self._creates = {step.address: step.key for step in bare if step.operation == "create"}
         self._child_deletes: dict[Address, list[StepKey]] = defaultdict(list)
         self._beside: dict[tuple[str, Address | None], frozenset[StepKey]] = {}
@@ -164,12 +180,22 @@ class _Waits:
                 if parent is not None:
                     self._child_deletes[parent].append(step.key)
                 continue
-            for target in targets_before(plan.changes[step.change]):
+            left = {*targets_before(plan.changes[step.change]), *self._renewed(step)}
+            for target in sorted(left):
                 self._referrers[target].append(step.key)
         self._deletes = beside
         self._beside = {
             where: frozenset(keys) for where, keys in beside.items() if where[0] not in referenced_kinds()
         }
+
+    def _renewed(self, step: Step) -> Iterator[Address]:
+        """The targets to whose new object the update ``step`` turns its own."""
+        resource = self._resources.get(step.address)
+        if resource is None or step.operation != "update":
+            return
+        for reference in REGISTRY[step.address.kind].references:
+            if reference.by_remote_id and reference.path in step.fields:
+                yield from (target for target in resource.references if target in self._replaced)
 
     def linked(self, step: Step) -> Step:
         """``step`` with what it waits for."""
@@ -182,12 +208,14 @@ class _Waits:
         """The writes without which ``step`` makes no sense."""
         address = step.address
         if step.operation == "delete":
-            gone = self._child_deletes.get(address, ())
-            replaced = address in self._creates
-            return frozenset(gone) | frozenset(() if replaced else self._referrers.get(address, ()))
-        before: list[StepKey] = []
+            before = [*self._child_deletes.get(address, ()), *self._referrers.get(address, ())]
+            if address in self._replaced:
+                before += self._created(address)
+            return frozenset(before) if before else _NOTHING
+        before = []
         if step.operation == "create":
-            before += self._present(StepKey(address, "delete"))
+            if address not in self._replaced:
+                before += self._present(StepKey(address, "delete"))
             before += self._created(parent_of(address))
         else:
             before += self._created(address)

@@ -116,6 +116,20 @@ contacts: [{id: kim, external_id: kim-2, first_name: Kim, last_name: Lee}]
 """
 """A create, an update, a delete and a replace, for real processes."""
 
+STATION_BEFORE = """
+kind: dealer
+id: acme
+dealer_id: 12345
+---
+{kind: monitoring_station, id: central, dealer: acme, name: Central}
+---
+{kind: site, id: hq, dealer: acme, name: Headquarters, timezone: UTC, monitoring_station: central}
+---
+{kind: site, id: depot, dealer: acme, name: Depot, timezone: UTC, monitoring_station: central}
+"""
+STATION_AFTER = STATION_BEFORE.replace("id: central,", "id: central, external_id: central-2,")
+"""A station that is made anew while sites refer to it."""
+
 DEALER_BEFORE = """
 kind: dealer
 id: acme

@@ -14,7 +14,14 @@ import pytest
 
 from reconciler.sandbox import Fault, Switches
 from tests.faults.matrix import BY_DESIGN, FAULTS, SERVERS, Stage, stage, strike
-from tests.faults.projects import AFTER, BEFORE, DEALER_AFTER, DEALER_BEFORE
+from tests.faults.projects import (
+    AFTER,
+    BEFORE,
+    DEALER_AFTER,
+    DEALER_BEFORE,
+    STATION_AFTER,
+    STATION_BEFORE,
+)
 
 SHARE = 5
 """Each fault strikes one in so many of the requests it can hit, another fault the next ones."""
@@ -33,6 +40,12 @@ def partner(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 def dealer(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """Contacts, on the dealer surface."""
     return stage(tmp_path_factory.mktemp("dealer"), DEALER_BEFORE, DEALER_AFTER, "dealer")
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """A station that is made anew while two sites refer to it; the server deletes nothing in use."""
+    return stage(tmp_path_factory.mktemp("station"), STATION_BEFORE, STATION_AFTER)
 
 
 def test_no_request_is_spared(partner: Stage) -> None:
@@ -69,6 +82,26 @@ def test_one_more_run_heals_every_fault_on_the_dealer_surface(
     dealer: Stage, tmp_path: Path, name: str
 ) -> None:
     assert failures(dealer, tmp_path, name, HONOURED, share=2) == []
+
+
+def test_a_station_in_use_is_made_anew_before_its_sites_turn_to_it_and_the_old_one_goes(
+    station: Stage,
+) -> None:
+    writes = [call.split()[0] for call in station.calls if "/partner/" in call and "GET" not in call]
+    assert writes == ["POST", "PATCH", "PATCH", "DELETE"]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_one_more_run_heals_the_renewal_of_a_station_in_use(
+    station: Stage, tmp_path: Path, name: str
+) -> None:
+    assert failures(station, tmp_path, name, HONOURED, share=3) == []
+
+
+def test_the_renewal_of_a_station_in_use_is_finished_by_the_next_run(station: Stage, tmp_path: Path) -> None:
+    for at in range(1, station.boundaries + 1, 3):
+        case = strike(station, tmp_path / "case", HARDEST if at % 2 else HONOURED, die_at=at)
+        assert case.good, (at, case)
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,7 @@ class Wild:
 
     def _renew(self) -> None:
         address = self.chance.choice(list(self.drafts))
-        # A station in use cannot be made anew where the server refuses to delete it: no apply gets past that.
-        if address != KEPT and not address.startswith("monitoring_station:"):
+        if address != KEPT:
             self.drafts[address] = replace(self._draft(address), version=self.drafts[address].version + 1)
 
     def _remove(self) -> None:

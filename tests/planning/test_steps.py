@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from reconciler.kinds import REGISTRY
 from reconciler.model import Operation
+from reconciler.planning.order import made_first
 from reconciler.planning.steps import Batch, Step, StepKey, field_name, steps
 from tests.planning.world import World, at, resource
 
@@ -111,6 +113,34 @@ def test_a_station_is_deleted_after_the_last_site_has_left_it() -> None:
     world.exists(site, monitoring_station=old)
     assert list(made(world)) == [key(new, "create"), key("site:acme/hq", "update"), key(old, "delete")]
     assert made(world)[key(old, "delete")].depends_on == {key("site:acme/hq", "update")}
+
+
+def test_a_station_in_use_is_made_anew_before_its_sites_turn_to_it_and_the_old_one_goes_last() -> None:
+    name = "monitoring_station:acme/central"
+    site = resource("site:acme/hq", monitoring_station=name, references=[name], name="New")
+    world = World().converged(ACME, resource(name), site).exists(site, name="Old")
+    found = made(world.declare(resource(name, external_id="central-2")))
+    assert list(found) == [key(name, "create"), key("site:acme/hq", "update"), key(name, "delete")]
+    assert found[key(name, "create")].depends_on == frozenset()
+    assert found[key("site:acme/hq", "update")].depends_on == {key(name, "create")}
+    assert found[key(name, "delete")].depends_on == {key(name, "create"), key("site:acme/hq", "update")}
+
+
+def test_a_site_that_leaves_a_station_which_is_replaced_does_so_before_the_old_one_goes() -> None:
+    old, new = "monitoring_station:acme/old", "monitoring_station:acme/new"
+    site = resource("site:acme/hq", monitoring_station=new, references=[new])
+    world = World().converged(ACME, resource(new)).declare(site, resource(old, external_id="old-2"))
+    world.exists(resource(old)).exists(site, monitoring_station=old)
+    assert made(world)[key(old, "delete")].depends_on == {
+        key(old, "create"),
+        key("site:acme/hq", "update"),
+    }
+
+
+def test_what_is_made_anew_first_never_keeps_its_external_id() -> None:
+    """Else the server could not hold both: nothing but a new external id may force its replacement."""
+    assert [kind.name for kind in REGISTRY.values() if made_first(kind.name)] == ["monitoring_station"]
+    assert not any(kind.immutable for kind in REGISTRY.values() if made_first(kind.name))
 
 
 def test_writes_to_one_bulk_endpoint_share_a_batch_and_others_have_none() -> None:
