@@ -12,7 +12,7 @@ from reconciler.github.job import Job, read_job
 from reconciler.github.runner import Runner
 from reconciler.github.steps import Step
 
-_SECRETS = ("INPUT_TOKEN", "CHEKT_API_KEY", "CHEKT_CLIENT_SECRET")
+_SECRETS = ("INPUT_TOKEN", "CHEKT_API_KEY", "CHEKT_CLIENT_SECRET", "RECONCILER_LEDGER_KEY")
 
 
 def main() -> int:
@@ -23,21 +23,24 @@ def main() -> int:
     try:
         job = read_job(os.environ)
     except ReconcilerError as exc:
-        runner.annotate("error", f"reconciler: {exc.code}", f"{exc.message}\n{exc.hint}")
-        runner.output("failure-reason", exc.code.replace("_", "-"))
-        runner.output("exit-code", "1")
-        return 1
+        return _failed(runner, exc.code, f"{exc.message}\n{exc.hint}")
     github = _github(job)
     try:
         return Step(job, runner, github).run()
     except Exception as exc:  # noqa: BLE001  the last line before the user, and foreign text may be in it
         runner.tell(traceback.format_exc())
-        runner.annotate("error", "reconciler: error", f"internal error: {type(exc).__name__}: {exc}")
-        runner.output("failure-reason", "error")
-        return 1
+        return _failed(runner, "error", f"internal error: {type(exc).__name__}: {exc}")
     finally:
         if github is not None:
             github.close()
+
+
+def _failed(runner: Runner, code: str, message: str) -> int:
+    """Tell why there is no step, or no end of it; 1, the exit code."""
+    runner.annotate("error", f"reconciler: {code}", message)
+    runner.output("failure-reason", code.replace("_", "-"))
+    runner.output("exit-code", "1")
+    return 1
 
 
 def _github(job: Job) -> GitHub | None:

@@ -100,14 +100,15 @@ def _merged(github: GitHub, job: Job) -> tuple[int, str]:
 
 
 def _check_editor(github: GitHub, post: Post, login: str, number: int) -> None:
-    """Raise ApprovalError where another than ``login`` wrote the text that ``post`` has now."""
-    node = github.graphql(_EDITOR, id=post.node_id)["node"] or {}
-    editor = node.get("editor")
+    """Raise ApprovalError where another than ``login`` wrote what ``post`` says now, or it is gone."""
+    node = github.graphql(_EDITOR, id=post.node_id)["node"]
+    if node is None:
+        raise ApprovalError(f"the plan in pull request #{number} has been deleted", hint=_ELSE)
+    editor = node["editor"]
     if editor is None:
         return
-    name = (
-        f"{editor['login']}[bot]" if editor["__typename"] == "Bot" else editor["login"]
-    )  # GraphQL's spelling
+    bot = editor["__typename"] == "Bot"  # whose login GraphQL spells without the end that REST gives it
+    name = f"{editor['login']}[bot]" if bot else editor["login"]
     if name != login:
         raise ApprovalError(
             f"the plan in pull request #{number} was edited by {name}, so it proves nothing", hint=_ELSE

@@ -37,11 +37,10 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """The pull request an event is about; ``foreign``: it comes from a fork."""
+    """The pull request an event is about."""
 
     number: int
     head_sha: str
-    foreign: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +156,7 @@ def _pull_request(payload: Any) -> PullRequest | None:
     found = payload.get("pull_request")
     if not found:
         return None
-    home = found["base"]["repo"]["full_name"]
-    origin = (found["head"].get("repo") or {}).get("full_name")  # null: the fork is gone
-    return PullRequest(int(found["number"]), found["head"]["sha"], foreign=origin != home)
+    return PullRequest(int(found["number"]), found["head"]["sha"])
 
 
 def _followed(payload: Any) -> ForeignRun | None:

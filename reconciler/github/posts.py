@@ -2,7 +2,8 @@
 
 A post carries its name and a stamp in hidden lines: which run wrote it, for which commit, and the digest of
 the plan it shows. Runs race for the same post; all of them agree that the oldest stays and that the newest
-run's text goes into it.
+run's text goes into it. That run puts it there itself: none copies what stands in a post, since whoever may
+edit comments could have written that, and in our name it would count as ours.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def put(board: Board, label: str, stamp: Stamp, markdown: str, *, create: bool =
     """Make the post called ``label`` say ``markdown`` and return its number.
 
     ``create``: whether to write one where there is none; without it None comes back. A post that a later
-    run has written keeps its text. Raises GitHubError.
+    run has written is left to that run. Raises GitHubError.
     """
     text = written(label, stamp, markdown)
     for _ in range(_ROUNDS):
@@ -95,13 +96,15 @@ def put(board: Board, label: str, stamp: Stamp, markdown: str, *, create: bool =
                 return None
             _try_to_write(board, text)
             continue  # look again: another run may have written one in the same moment
-        latest = max(found, key=lambda post: post.stamp.run)
-        wanted = latest.text if latest.stamp.run > stamp.run else text
         kept, *surplus = found
-        if kept.text == wanted or _edited(board, kept, wanted):
-            for post in surplus:
-                board.discard(post.id)
-            return kept.id
+        latest = max(post.stamp.run for post in found)
+        if latest > stamp.run:
+            surplus = [post for post in surplus if post.stamp.run < latest]
+        elif kept.text != text and not _edited(board, kept, text):
+            continue
+        for post in surplus:
+            board.discard(post.id)
+        return kept.id
     raise GitHubError(f"the text {label!r} could not be placed: it is taken away as fast as it is written")
 
 

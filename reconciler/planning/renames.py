@@ -14,8 +14,6 @@ from reconciler.kinds import REGISTRY
 from reconciler.model import Address, Owned, Resource
 from reconciler.planning.scope import chain, collection_of, parent_of
 
-NO_MOVES: Mapping[Address, Address] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Moves:

@@ -77,12 +77,27 @@ def test_an_older_run_that_ends_late_does_not_overwrite_a_newer_one(
     assert service.bodies(5) == [written(LABEL, stamp(9), "of the newer run")]
 
 
-def test_two_of_ours_become_the_oldest_with_the_newest_text(service: FakeGitHub, github: GitHub) -> None:
+def test_several_of_ours_become_the_oldest_with_the_newest_text(service: FakeGitHub, github: GitHub) -> None:
     oldest = service.comment(5, written(LABEL, stamp(3), "first"))
     service.comment(5, written(LABEL, stamp(11), "newest"))
     service.comment(5, written(LABEL, stamp(4), "second"))
-    assert put(Comments(github, 5, BOT), LABEL, stamp(5), "mine") == oldest.id
+    board = Comments(github, 5, BOT)
+    assert put(board, LABEL, stamp(5), "mine") == oldest.id
+    assert service.bodies(5) == [written(LABEL, stamp(3), "first"), written(LABEL, stamp(11), "newest")]
+    assert put(board, LABEL, stamp(11), "newest") == oldest.id
     assert service.bodies(5) == [written(LABEL, stamp(11), "newest")]
+
+
+def test_a_text_forged_into_another_of_our_comments_is_never_written_in_our_name(
+    service: FakeGitHub, github: GitHub
+) -> None:
+    board = Comments(github, 5, BOT)
+    put(board, LABEL, stamp(7), "the plan")
+    put(board, "another", stamp(7), "another plan")
+    another = service.comments[1]
+    another.body, another.editor = written(LABEL, stamp(99), "forged"), "collaborator"
+    put(board, LABEL, stamp(8), "the next plan")
+    assert [post.body for post in service.comments if "forged" in post.body and post.editor == BOT] == []
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.004])
