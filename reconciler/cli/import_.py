@@ -15,7 +15,7 @@ from reconciler.cli.console import Console, printable
 from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:
-    from reconciler.account_import import Imported
+    from reconciler.importing.account import Imported
     from reconciler.model import Plan
 
 
@@ -96,8 +96,8 @@ def import_(  # noqa: PLR0913  # one argument an option
 def _one(
     console: Console, reading: options.Reading, address: str, remote_id: str, lock_timeout: float
 ) -> Plan:
-    from reconciler import importing
     from reconciler.account import open_account
+    from reconciler.importing.one import take_over
 
     where = options.written_address(address)
     with (
@@ -105,7 +105,7 @@ def _one(
         account.lock("import"),
         console.progress() as progress,
     ):
-        return importing.take_over(account, where, remote_id, on_event=progress)
+        return take_over(account, where, remote_id, on_event=progress)
 
 
 def _whole(
@@ -117,24 +117,25 @@ def _whole(
     timezone: str | None,
     lock_timeout: float,
 ) -> Imported:
-    from reconciler import account_import
     from reconciler.account import open_account
+    from reconciler.importing import account as accounts
+    from reconciler.importing.directory import refuse_taken
 
-    account_import.refuse_taken(into)
+    refuse_taken(into)
     made_it = not into.exists()
     into.mkdir(parents=True, exist_ok=True)
     try:
         project = replace(reading, allow_empty=True).load(into)
-        named = account_import.dealers_named(dealers, list(project.environment.dealers))
-        asked = account_import.Asked(named, limits.options().scope, timezone, limits.parallelism)
+        named = accounts.dealers_named(dealers, list(project.environment.dealers))
+        asked = accounts.Asked(named, limits.options().scope, timezone, limits.parallelism)
         with (
             open_account(
-                account_import.without_resources(project, named), console.runtime(lock_timeout)
+                accounts.without_resources(project, named), console.runtime(lock_timeout)
             ) as account,
             account.lock("import"),
             console.progress() as progress,
         ):
-            return account_import.import_account(account, asked, on_event=progress)
+            return accounts.import_account(account, asked, on_event=progress)
     except BaseException:
         if made_it:
             shutil.rmtree(into, ignore_errors=True)

@@ -97,7 +97,7 @@ def resolve(
     """
     from reconciler.account import account_lock, store_of
     from reconciler.ledger import user_name
-    from reconciler.resolving import resolve as settle
+    from reconciler.resolution import resolve as settle
 
     where = options.written_address(address)
     if happened is None:

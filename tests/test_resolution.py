@@ -10,7 +10,7 @@ from reconciler.errors import LedgerError
 from reconciler.intents import IntentDraft
 from reconciler.ledger import Ledger
 from reconciler.model import Address, Operation, Owned
-from reconciler.resolving import resolve
+from reconciler.resolution import resolve
 from tests.engine.account import site
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)

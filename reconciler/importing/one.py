@@ -1,7 +1,4 @@
-"""Taking over what exists already: one object under a declared address, or a whole account as manifests.
-
-Nothing here writes to the account.
-"""
+"""One object that exists, taken over under an address that the manifests declare."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from reconciler.account import Account
 from reconciler.engine import Event
 from reconciler.errors import PlanError
 from reconciler.kinds import REGISTRY
-from reconciler.model import Address, LiveObject, Owned, Plan, Resource
+from reconciler.model import Address, Owned, Plan, Resource
 from reconciler.planning.renames import moved, readdressed
 from reconciler.planning.scope import Scope, collection_of
 from reconciler.workflows import Options, keep_moves, make_plan
@@ -40,13 +37,9 @@ def take_over(
             address=address,
         )
     keep_moves(account)
-    account.ledger.record(row_of(resource, live))
+    protect = resource.lifecycle.protect
+    account.ledger.record(Owned(address, live.remote_id, live.external_id, protect=protect))
     return make_plan(account, options, on_event=on_event, locked=True).plan
-
-
-def row_of(resource: Resource, live: LiveObject) -> Owned:
-    """The ledger's row by which ``resource`` is ``live``."""
-    return Owned(resource.address, live.remote_id, live.external_id, protect=resource.lifecycle.protect)
 
 
 def _with(account: Account, resource: Resource) -> Account:

@@ -7,11 +7,8 @@ proven; where anything fails before that, nothing was written.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,10 +16,10 @@ from reconciler.account import Account
 from reconciler.engine import Event
 from reconciler.engine.survey import Survey, survey
 from reconciler.errors import ConfigError, ManifestError, PlanError
+from reconciler.importing.directory import beside, moved_into, settings_in
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.values import identifier
 from reconciler.manifests import Project, load
-from reconciler.manifests.files import find
 from reconciler.manifests.inventory import Inventory, factor_defaults, inventory
 from reconciler.manifests.schema import manifest_schema, settings_schema
 from reconciler.manifests.settings import SETTINGS_FILE
@@ -78,19 +75,6 @@ class _Draft:
     owned: dict[Address, Owned] = field(default_factory=dict)
 
 
-def refuse_taken(directory: Path) -> None:
-    """Raise ConfigError unless ``directory`` can take an import: it may hold anything but manifests."""
-    if directory.exists() and not directory.is_dir():
-        raise ConfigError(f"{directory} is not a directory", hint="Name a new or empty directory.")
-    found = find(directory).files if directory.exists() else []
-    if found:
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        raise ConfigError(
-            f"{directory} already holds manifests: {found[0]}{more}; nothing was written",
-            hint="Import into a new directory, or take over single objects with `import ADDRESS ID`.",
-        )
-
-
 def dealer_resources(dealers: Mapping[str, str]) -> tuple[Resource, ...]:
     """The dealers to read as resources. Raises ConfigError where there is none."""
     if not dealers:
@@ -124,11 +108,11 @@ def import_account(account: Account, asked: Asked, *, on_event: Callable[[Event]
         on_event=on_event,
     )
     directory = account.project.directory
-    with _beside(directory) as place:
+    with beside(directory) as place:
         draft = _proven(account, asked, read, place)
         if draft.settings is None:  # the one that is there stays, whatever it is
             (place / SETTINGS_FILE).unlink(missing_ok=True)
-        with _moved_into(place, directory, replaceable=SETTINGS_FILE), account.ledger.transaction():
+        with moved_into(place, directory), account.ledger.transaction():
             for row in draft.owned.values():
                 account.ledger.record(row)
     counts: dict[str, int] = {}
@@ -156,10 +140,9 @@ def _proven(account: Account, asked: Asked, read: Survey, place: Path) -> _Draft
             project = load(place, env=account.runtime.env, environment=account.project.environment.name)
             wrong = _pending(account, read, draft, project)
         except ManifestError as exc:
-            problems = exc.problems
             wrong = {
                 address: problem.message
-                for problem in problems
+                for problem in exc.problems
                 if problem.source is not None
                 and (address := draft.written.at(problem.source.file, problem.source.line)) is not None
             }
@@ -181,7 +164,7 @@ def _drafted(
 ) -> _Draft:
     dealers = {each.address: str(each.remote_id) for each in account.project.resources}
     made = inventory(read.snapshot.objects, dealers, account.surfaces, omitted, _given(account, asked))
-    existing = _settings(account.project.directory)
+    existing = settings_in(account.project.directory)
     if with_defaults and not (
         existing is not None and "defaults" in account.project.settings.model_fields_set
     ):
@@ -239,7 +222,7 @@ def _fill(place: Path, draft: _Draft, directory: Path) -> None:
     for old in list(place.iterdir()):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     files = dict(draft.written.files)
-    settings = draft.settings if draft.settings is not None else _settings(directory)
+    settings = draft.settings if draft.settings is not None else settings_in(directory)
     if settings is not None:
         files[SETTINGS_FILE] = settings
     if not (directory / SCHEMAS).exists():
@@ -251,60 +234,8 @@ def _fill(place: Path, draft: _Draft, directory: Path) -> None:
         path.write_bytes(text.encode())
 
 
-def _settings(directory: Path) -> str | None:
-    """The text of the settings as it stands, line ends included."""
-    path = directory / SETTINGS_FILE
-    return path.read_bytes().decode("utf-8") if path.exists() else None
-
-
 def _json(schema: JsonValue) -> str:
     return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
-
-
-@contextmanager
-def _beside(directory: Path) -> Iterator[Path]:
-    """A hidden folder in ``directory``, in which no manifest is looked for, until the block ends."""
-    try:
-        place = Path(tempfile.mkdtemp(prefix=".import-", dir=directory))
-    except OSError as exc:
-        raise ConfigError(
-            f"{directory} cannot be written: {exc.strerror}", hint="Let this user write it."
-        ) from exc
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-@contextmanager
-def _moved_into(place: Path, directory: Path, *, replaceable: str) -> Iterator[None]:
-    """Everything in ``place`` in ``directory``; where the block fails, nothing of it.
-
-    Only the file ``replaceable`` may be there already; its old text comes back on a failure.
-    """
-    done: list[Path] = []
-    kept = directory / replaceable
-    before = kept.read_bytes() if kept.exists() else None
-    try:
-        for source in sorted(place.iterdir()):
-            target = directory / source.name
-            if os.path.lexists(target) and source.name != replaceable:
-                raise ConfigError(
-                    f"{target} is there already; nothing was written",
-                    hint="Move it away, or import elsewhere.",
-                )
-            done.append(target)
-            source.replace(target)
-        yield
-    except BaseException:
-        for target in done:
-            if target == kept and before is not None:
-                target.write_bytes(before)
-            elif target.is_dir():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
-        raise
 
 
 def _unsaid(account: Account, made: Inventory) -> tuple[str, ...]:
