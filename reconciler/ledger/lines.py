@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.database import Database, instant
+from reconciler.ledger.database import Database, instant, json_text
 from reconciler.model import Address, JsonObject
 
 KEPT_RUNS = 100
@@ -161,7 +161,7 @@ def _dumped(database: Database, table: Table) -> Iterator[str]:
             for name in columns.names
             if (value := row[name]) is not None and value != columns.defaults.get(name)
         }
-        yield json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        yield json_text(content)
 
 
 def text_of(lines: tuple[str, ...]) -> bytes | None:
@@ -224,11 +224,7 @@ def _row(table: Table, columns: _Columns, line: str, place: str) -> JsonObject:
     except (ValueError, TypeError) as exc:
         merged = line.startswith(("<<<<<<<", "=======", ">>>>>>>"))
         raise _damaged(place, "a merge conflict was left in it" if merged else str(exc)) from exc
-    return {name: _compact(value) if name in table.nested else value for name, value in content.items()}
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return {name: json_text(value) if name in table.nested else value for name, value in content.items()}
 
 
 def _damaged(place: str, reason: str) -> LedgerError:
