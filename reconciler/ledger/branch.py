@@ -152,7 +152,7 @@ class Branch:
         if tip.tree is None:
             return {}
         if self._read[:2] != (tip.tree, folder):
-            rows = self._git.run("ls-tree", "-z", tip.tree, f"{folder}/").split("\0")
+            rows = self._git.run("ls-tree", "-z", tip.tree, "--", f"{folder}/").split("\0")
             split = (row.partition("\t") for row in rows if row)
             names = {path: about.split()[2] for about, _, path in split if about.split()[1] == "blob"}
             contents = self._git.blobs(list(names.values()))

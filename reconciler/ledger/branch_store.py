@@ -63,13 +63,12 @@ class BranchStore:
             checkpoint=self._checkpoint,
             closing=self._close,
         )
-        self._ledger, self._reading_only = ledger, warn is not None
         try:
-            self.fill(self._reached(warn))
+            self._remember(ledger, self._reached(warn))
         except BaseException:
-            self._ledger, self._base, self._ours = None, {}, {}
             ledger.close()
             raise
+        self._reading_only = warn is not None
         others = ledger.of_another_key()
         if others and warn is not None:
             warn(
@@ -102,17 +101,22 @@ class BranchStore:
 
     def fill(self, tip: Tip) -> None:
         """Remember what the branch holds at ``tip``, in place of what the open ledger remembers."""
-        if self._ledger is None:
-            return
+        if self._ledger is not None:
+            self._remember(self._ledger, tip)
+
+    def _remember(self, ledger: BranchLedger, tip: Tip) -> None:
+        """``ledger`` is the open one once it is filled: a renewal never pushes one that is not."""
         files = self.branch.files(tip, self.folder)
         by_name = {path.rpartition("/")[2]: content for path, content in files.items()}
-        self._ledger.fill(by_name, self._place, wall_clock())
-        self._base = {
-            table.file: lines.lines_of(by_name[table.file], self._place(table.file))
-            for table in lines.TABLES
-            if table.file in by_name
-        }
-        self._ours = self._ledger.lines()
+        with self._pushing:
+            ledger.fill(by_name, self._place, wall_clock())
+            self._base = {
+                table.file: lines.lines_of(by_name[table.file], self._place(table.file))
+                for table in lines.TABLES
+                if table.file in by_name
+            }
+            self._ours = ledger.lines()
+            self._ledger = ledger
 
     def _place(self, file: str) -> str:
         return f"{self.folder}/{file} on {self.branch}"
@@ -127,12 +131,13 @@ class BranchStore:
 
     def _close(self) -> None:
         """The ledger is closed: outside of a lock its changes are pushed now, inside with the lock's end."""
-        if self._ledger is None:
-            return
-        self._ours = self._ledger.lines()
-        if self._lock is None and not self._reading_only and self._ours != self._base:
-            self.push("change")
-        self._ledger = None
+        with self._pushing:
+            if self._ledger is None:
+                return
+            self._ours = self._ledger.lines()
+            if self._lock is None and not self._reading_only and self._ours != self._base:
+                self.push("change")
+            self._ledger = None
 
     def push(self, command: str, others: Callable[[Tip], Mapping[str, bytes | None]] | None = None) -> Tip:
         """Push what is remembered, together with the files that ``others`` makes of the tip.

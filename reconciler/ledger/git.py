@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import LedgerError
@@ -41,11 +42,14 @@ _QUIET = (
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
-class GitError(Exception):
+class GitError(LedgerError):
     """A git command that failed; ``text`` is what it said, without credentials."""
 
     def __init__(self, command: str, text: str) -> None:
-        super().__init__(f"git {command}: {text}")
+        super().__init__(
+            f"the ledger is kept on a git branch, and `git {command}` failed: {text}",
+            hint="Let this user write the repository's `.git`, on a disk with room, and run it again.",
+        )
         self.text = text
 
 
@@ -110,7 +114,8 @@ class Git:
             try:
                 out, err = process.communicate(given, timeout=seconds)
             except BaseException as exc:
-                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has ended by itself meanwhile
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
                 if isinstance(exc, subprocess.TimeoutExpired):
                     raise GitError(arguments[0], f"no end after {seconds:.0f} s") from exc

@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.errors import ConfigError, LedgerError, LockedError
 from reconciler.ledger import BranchStore, CommandRecord
+from reconciler.ledger.branch import Tip
 from reconciler.model import Address, Owned
 from tests.ledger.repositories import BRANCH, Origin, git, make_origin
 
@@ -467,3 +468,43 @@ def test_the_enforcers_memory_is_whole_on_the_next_runner(origin: Origin) -> Non
         assert ledger.commands() == [command]
         [alert] = ledger.open_alerts()
         assert (alert.id, alert.told) == (first, {"webhook": "firing"})
+
+
+def test_a_renewal_while_the_ledger_is_opened_again_loses_nothing(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = origin.clone("one")
+    own(clone, "hq")
+    kept = store(clone)
+    with kept.lock("enforce:production", command="enforce", now=NOW) as lock:
+        with kept.open():
+            pass
+        fetch = kept.branch.fetch
+
+        def renewed_first() -> Tip:
+            monkeypatch.undo()
+            lock.renew()
+            return fetch()
+
+        renew = lock.renew
+        monkeypatch.setattr(lock, "renew", lambda: monkeypatch.setattr(kept.branch, "fetch", renewed_first))
+        with kept.open() as ledger:
+            assert lock.renew == renew, "the renewal came while it was opened"
+            assert [address.id for address in ledger.owned()] == ["hq"]
+    assert owned(origin.clone("two")) == ["hq"]
+
+
+def test_a_repository_that_cannot_be_written_is_refused_with_the_way_out(origin: Origin) -> None:
+    clone = origin.clone("one")
+    for number in range(256):
+        folder = clone / ".git" / "objects" / f"{number:02x}"
+        if not folder.exists():
+            folder.write_text("", encoding="utf-8")
+    with pytest.raises(LedgerError, match=r"`git .*` failed: ") as caught:
+        own(clone, "hq")
+    assert ".git" in caught.value.hint
+
+
+def test_an_environment_may_begin_with_a_dash(origin: Origin) -> None:
+    own(origin.clone("one"), "hq", environment="-r")
+    assert owned(origin.clone("two"), "-r") == ["hq"]
