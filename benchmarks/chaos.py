@@ -84,13 +84,14 @@ def _live(world: World, chance: random.Random, number: int, *, tell: bool) -> To
         if edit:
             plans.edit()
         wanted = replace(base, resources=plans.resources(), digest=f"{number}/{edit}")
+        hasty = 0 < edit < EDITS - 1 and chance.random() < 0.5
         if edit:
             for _ in range(chance.choice((1, 1, 2, 3))):
                 if chance.random() < 0.5:
                     world.settle()
-                died = _strike(world, wanted, chance, tell=tell)
+                died = _strike(world, wanted, chance, hasty=hasty, tell=tell)
                 runs, killed = runs + 1, killed + died
-        if 0 < edit < EDITS - 1 and chance.random() < 0.5:
+        if hasty:
             continue  # the next edit meets whatever this one has come to
         world.settle()
         last = world.apply(wanted)
@@ -116,9 +117,9 @@ def _move_in(world: World) -> None:
     world.neighbours = [row for row in world.rows() if "theirs" in (row.external_id or "")]
 
 
-def _strike(world: World, wanted: Project, chance: random.Random, *, tell: bool) -> bool:
+def _strike(world: World, wanted: Project, chance: random.Random, *, hasty: bool, tell: bool) -> bool:
     """One apply under faults; whether it died on the way."""
-    struck = wild.faults(chance, world.sandbox.switches)
+    struck = wild.faults(chance, world.sandbox.switches, hasty=hasty)
     world.sandbox.faults.clear()
     for fault in struck:
         world.sandbox.add_fault(fault)

@@ -51,7 +51,7 @@ NOTICEABLE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a run takes from outside: environment variables, redactor, clock.
+    """What a run takes from outside: environment variables, redactor, clock, and how it sleeps.
 
     ``observer`` hears of the work, ``notice`` what a waiting person should know. ``stores``: the
     ledgers in use, by directory and environment, so that a ledger and its locks know of each other.
@@ -67,9 +67,15 @@ class Runtime:
     stores: dict[tuple[Path, str], Store] = field(default_factory=dict)
     lock_timeout: float = 0.0
     max_rate: int | None = None
+    sleep: Callable[[float], object] = time.sleep
+
+    def wait_for_lists(self, seconds: float) -> None:
+        """Wait for what was made just now, and tell that."""
+        self.waiting("What was made just now is in no list yet", seconds)
+        self.sleep(seconds)
 
     def waiting(self, why: str, seconds: float) -> None:
-        """Tell that a request is tried again, where the wait is long enough to wonder."""
+        """Tell that something is tried again, where the wait is long enough to wonder."""
         if self.notice is not None and seconds >= NOTICEABLE:
             self.notice(f"{why}; trying again in {seconds:.0f} s")
 

@@ -101,6 +101,7 @@ def make_plan(
         width=account.width(options.parallelism),
         owned_prefix=prefix,
         on_event=on_event,
+        sleep=account.runtime.wait_for_lists,
     )
     if locked:
         for finding in recovery.found:

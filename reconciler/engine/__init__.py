@@ -8,9 +8,9 @@ from reconciler.engine.events import (
     StepStarted,
     ValueReplaced,
 )
-from reconciler.engine.execute import PATIENCE, execute
+from reconciler.engine.execute import execute
 from reconciler.engine.fetch import fetch
-from reconciler.engine.journal import Journal, Unrecorded
+from reconciler.engine.journal import PATIENCE, Journal, Unrecorded
 from reconciler.engine.recover import Recovery, fetch_and_recover, recover
 from reconciler.engine.verify import touched, verify
 

@@ -13,7 +13,7 @@ from reconciler.engine.endings import Ending
 from reconciler.engine.events import Event, StepFinished, StepStarted, ValueReplaced
 from reconciler.engine.fetch import ignore
 from reconciler.engine.graph import Graph
-from reconciler.engine.journal import Journal
+from reconciler.engine.journal import PATIENCE, Journal
 from reconciler.engine.payload import Payloads, Secrets
 from reconciler.engine.sending import Delivery, Sender, adopted
 from reconciler.engine.width import EIGHT, MOST, Width
@@ -39,9 +39,6 @@ from reconciler.planning.steps import Step, steps
 
 BATCH_LIMIT = 50
 """Most objects in one bulk call; CHeKT names no limit (chekt-api/README.md section 12.8)."""
-
-PATIENCE = (1.0, 2.0, 4.0)
-"""Seconds before each look at the account after an answer was lost. Lists may lag less than their sum."""
 
 
 def execute(  # noqa: PLR0913  # each is a separate door to the world, given by name

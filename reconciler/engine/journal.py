@@ -11,6 +11,9 @@ from typing import Protocol
 from reconciler.intents import Intent, IntentDraft, IntentStatus
 from reconciler.model import Address, Owned
 
+PATIENCE = (1.0, 2.0, 4.0)
+"""Seconds before each look for what a list may not show yet. Lists may lag less than their sum."""
+
 
 class Findings(Protocol):
     """What a look at the account is kept in, used from any thread.
@@ -26,6 +29,10 @@ class Findings(Protocol):
 
     def unsettled(self) -> list[Intent]:
         """The open and the unknown intents, oldest first."""
+        ...
+
+    def created_since(self, instant: datetime) -> frozenset[Address]:
+        """What was created, as far as is known, at ``instant`` (aware) or after."""
         ...
 
     def record(self, owned: Owned) -> None:
@@ -59,10 +66,6 @@ class Journal(Findings, Protocol):
         """
         ...
 
-    def created_since(self, instant: datetime) -> frozenset[Address]:
-        """What was created, as far as is known, at ``instant`` (aware) or after."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
@@ -77,6 +80,9 @@ class Unrecorded:
 
     def unsettled(self) -> list[Intent]:
         return self.kept.unsettled()
+
+    def created_since(self, instant: datetime) -> frozenset[Address]:
+        return self.kept.created_since(instant)
 
     def record(self, owned: Owned) -> None:
         """Left to a run that holds the lock."""

@@ -4,7 +4,7 @@ Judged after the account was read and before anything is planned or sent::
 
     create   one object has our external id    happened: owned from now on
              none has it                       did not: the repeat uses its key, so it cannot happen twice
-             none, and it is not declared      did not, and it will never be sent again
+             none for a while, not declared    did not, and it will never be sent again
              several have it                   unknown
     update   nothing is left to change         happened
              every field seen is as sent       happened
@@ -25,12 +25,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.engine.events import Event, IntentRecovered
 from reconciler.engine.evidence import form
 from reconciler.engine.fetch import fetch, ignore
-from reconciler.engine.journal import Findings
+from reconciler.engine.journal import PATIENCE, Findings
 from reconciler.engine.references import rewritten
 from reconciler.engine.width import EIGHT, Width
 from reconciler.intents import Intent, IntentStatus
@@ -72,13 +72,16 @@ def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
     width: Width = EIGHT,
     owned_prefix: str | None = None,
     on_event: Callable[[Event], None] = ignore,
+    sleep: Callable[[float], object],
+    patience: tuple[float, ...] = PATIENCE,
 ) -> tuple[Snapshot, Recovery]:
     """Read what a run is about and settle what an earlier one left open; plan from the two results.
 
     What a broken-off run may have made is looked for even where no manifest names it any more. Where
     that changes what is owned, the account is read once more, since more may have to be known of it.
-    The environment's lock must be held, or ``journal`` be ``Unrecorded``. Raises like ``fetch`` and
-    ``recover``.
+    What no later look would find is waited for: ``sleep`` is called with each entry of ``patience``
+    (seconds) as long as no list shows it. The environment's lock must be held, or ``journal`` be
+    ``Unrecorded``. Raises like ``fetch`` and ``recover``.
     """
     unsettled = journal.unsettled()
     doubtful = frozenset(intent.address for intent in unsettled if intent.operation == "create")
@@ -98,10 +101,66 @@ def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
 
     possible = {intent.address: Owned(intent.address, None, intent.external_id) for intent in unsettled}
     snapshot = read(possible | dict(owned))
+    since = now - timedelta(seconds=sum(patience))
+    made = [
+        row
+        for row in _left_behind(journal, desired, owned, unsettled, since)
+        if _readable(row.address, surfaces) and scope.covers(row.address)
+    ]
+    for seconds in patience:
+        if _all_shown(made, snapshot):
+            break
+        sleep(seconds)
+        snapshot = read(possible | dict(owned))
     recovery = recover(journal, snapshot, desired, owned, surfaces, scope, now=now)
     if recovery.owned != owned:
         snapshot = read(recovery.owned)
     return snapshot, recovery
+
+
+def _left_behind(
+    journal: Findings,
+    desired: Sequence[Resource],
+    owned: Mapping[Address, Owned],
+    unsettled: Sequence[Intent],
+    since: datetime,
+) -> list[Owned]:
+    """What was made since, or may have been, and is not what a manifest declares now.
+
+    A list that lags does not show it yet. A create of the same object would be looked for before it is
+    sent; but for what is declared no more, or with another external id, nothing is sent, and its row
+    would be dropped as that of an object that is gone.
+    """
+    declared = {each.address: each.external_id for each in desired}
+    recent = journal.created_since(since)
+    rows = [row for address, row in owned.items() if address in recent]
+    creates = (intent for intent in unsettled if intent.operation == "create")
+    rows += [Owned(intent.address, None, intent.external_id) for intent in creates]
+    return [
+        row
+        for row in rows
+        if row.address not in declared or row.external_id not in (None, declared[row.address])
+    ]
+
+
+def _readable(address: Address, surfaces: Surfaces) -> bool:
+    binding = surfaces.binding(address.kind)
+    return binding is not None and binding.readable
+
+
+def _all_shown(rows: Sequence[Owned], snapshot: Snapshot) -> bool:
+    """True when the account shows the objects of ``rows``, by CHeKT's ids or else by their external ids."""
+    if not rows:
+        return True
+    seen = [(collection_of(address), live) for address, live in snapshot.objects.items()]
+    ids = {(collection, live.remote_id) for collection, live in seen}
+    external_ids = {(collection, live.external_id) for collection, live in seen if live.external_id}
+    return all(
+        (collection_of(row.address), row.external_id) in external_ids
+        if row.remote_id is None
+        else (collection_of(row.address), row.remote_id) in ids
+        for row in rows
+    )
 
 
 def recover(

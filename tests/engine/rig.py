@@ -50,6 +50,7 @@ class Rig:
     on_event: Callable[[Event], None] = lambda _: None
     parallelism: int = 4
     now: datetime = NOW
+    sleep: Callable[[float], object] = lambda _: None
     writer: Writer | None = None
     recovery: Recovery = field(default_factory=lambda: Recovery({}))
     snapshot: Snapshot = field(default_factory=lambda: Snapshot({}, frozenset()))
@@ -69,6 +70,7 @@ class Rig:
             self.scope,
             now=NOW,
             width=steady(4),
+            sleep=self.sleep,
         )
         return self.replan(desired, self.snapshot)
 

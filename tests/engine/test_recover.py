@@ -364,7 +364,14 @@ def test_a_look_without_the_lock_counts_for_its_plan_only(rig: Rig) -> None:
     rig.account.objects.remove(rig.account.find("site", "hq")[1])
     before = rig.ledger.unsettled()
     _, recovery = fetch_and_recover(
-        rig.account, Unrecorded(rig.ledger), desired, rig.ledger.owned(), PARTNER, Scope(), now=NOW
+        rig.account,
+        Unrecorded(rig.ledger),
+        desired,
+        rig.ledger.owned(),
+        PARTNER,
+        Scope(),
+        now=NOW,
+        sleep=rig.sleep,
     )
     assert recovery.owned[HQ].remote_id == "1"
     assert rig.ledger.unsettled() == before

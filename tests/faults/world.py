@@ -208,7 +208,7 @@ class World:
         boundaries = boundaries or Boundaries()
         connection = chekt.Connection(URL, self.surface, self._credentials(), rate=EMBEDDED_RATE)
         redactor = Redactor()
-        runtime = Runtime(env=SECRETS, redactor=redactor, clock=self.time.now)
+        runtime = Runtime(env=SECRETS, redactor=redactor, clock=self.time.now, sleep=self.time.sleep)
         client = chekt.connect(
             connection,
             self.surfaces,

@@ -1,0 +1,54 @@
+"""What was made a moment ago and is in no list yet stays ours, whatever the next edit says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.sandbox import Switches
+from tests.faults.projects import project
+from tests.faults.world import World
+
+LAGGING = Switches(rate_limits=False, idempotency=False, duplicate="accept", list_delay=5.0)
+
+BASE = """
+{kind: dealer, id: acme, dealer_id: 12345}
+---
+{kind: site, id: hq, dealer: acme, name: Headquarters, timezone: UTC, devices: [], contacts: []}
+---
+"""
+MADE = (
+    BASE + "{kind: site, id: shed, dealer: acme, name: Shed, timezone: UTC,"
+    " contacts: [{id: kim, first_name: Kim, last_name: Lee}]}\n"
+)
+NEXT = {
+    "declared no more": BASE.rstrip("-\n") + "\n",
+    "made anew": MADE.replace("id: shed,", "id: shed, external_id: shed-2,"),
+    "a child made anew": MADE.replace("id: kim,", "id: kim, external_id: kim-2,"),
+}
+
+
+@pytest.mark.parametrize("edit", NEXT)
+def test_what_lists_do_not_show_yet_is_neither_lost_nor_left_behind(tmp_path: Path, edit: str) -> None:
+    """Wherever the run that makes it ends; the next one comes at once, with another manifest."""
+    base, made = project(tmp_path / "base", BASE.rstrip("-\n")), project(tmp_path / "made", MADE)
+    then = project(tmp_path / "then", NEXT[edit])
+    at = 1
+    while True:
+        place = tmp_path / str(at)
+        place.mkdir()
+        world = World(place, switches=LAGGING)
+        assert world.apply(base).clean
+        world.settle()
+        run = world.apply(made, die_at=at)
+        world.apply(then)
+        world.settle()
+        assert world.apply(then).clean, at
+        world.settle()
+        wrong = world.wrong(then)
+        world.close()
+        assert wrong == [], at
+        if run.error is None:
+            return
+        at += 3
