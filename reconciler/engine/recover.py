@@ -31,6 +31,7 @@ from reconciler.engine.events import Event, IntentRecovered
 from reconciler.engine.evidence import form
 from reconciler.engine.fetch import fetch, ignore
 from reconciler.engine.journal import PATIENCE, Findings
+from reconciler.engine.lag import all_shown, left_behind
 from reconciler.engine.references import rewritten
 from reconciler.engine.width import EIGHT, Width
 from reconciler.intents import Intent, IntentStatus
@@ -101,14 +102,12 @@ def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
 
     possible = {intent.address: Owned(intent.address, None, intent.external_id) for intent in unsettled}
     snapshot = read(possible | dict(owned))
-    since = now - timedelta(seconds=sum(patience))
+    recent = journal.created_since(now - timedelta(seconds=sum(patience)))
     made = [
-        row
-        for row in _left_behind(journal, desired, owned, unsettled, since)
-        if _readable(row.address, surfaces) and scope.covers(row.address)
+        row for row in left_behind(desired, owned, unsettled, recent, surfaces) if scope.covers(row.address)
     ]
     for seconds in patience:
-        if _all_shown(made, snapshot):
+        if all_shown(made, snapshot):
             break
         sleep(seconds)
         snapshot = read(possible | dict(owned))
@@ -116,51 +115,6 @@ def fetch_and_recover(  # noqa: PLR0913  # what fetch and recover take, together
     if recovery.owned != owned:
         snapshot = read(recovery.owned)
     return snapshot, recovery
-
-
-def _left_behind(
-    journal: Findings,
-    desired: Sequence[Resource],
-    owned: Mapping[Address, Owned],
-    unsettled: Sequence[Intent],
-    since: datetime,
-) -> list[Owned]:
-    """What was made since, or may have been, and is not what a manifest declares now.
-
-    A list that lags does not show it yet. A create of the same object would be looked for before it is
-    sent; but for what is declared no more, or with another external id, nothing is sent, and its row
-    would be dropped as that of an object that is gone.
-    """
-    declared = {each.address: each.external_id for each in desired}
-    recent = journal.created_since(since)
-    rows = [row for address, row in owned.items() if address in recent]
-    creates = (intent for intent in unsettled if intent.operation == "create")
-    rows += [Owned(intent.address, None, intent.external_id) for intent in creates]
-    return [
-        row
-        for row in rows
-        if row.address not in declared or row.external_id not in (None, declared[row.address])
-    ]
-
-
-def _readable(address: Address, surfaces: Surfaces) -> bool:
-    binding = surfaces.binding(address.kind)
-    return binding is not None and binding.readable
-
-
-def _all_shown(rows: Sequence[Owned], snapshot: Snapshot) -> bool:
-    """True when the account shows the objects of ``rows``, by CHeKT's ids or else by their external ids."""
-    if not rows:
-        return True
-    seen = [(collection_of(address), live) for address, live in snapshot.objects.items()]
-    ids = {(collection, live.remote_id) for collection, live in seen}
-    external_ids = {(collection, live.external_id) for collection, live in seen if live.external_id}
-    return all(
-        (collection_of(row.address), row.external_id) in external_ids
-        if row.remote_id is None
-        else (collection_of(row.address), row.remote_id) in ids
-        for row in rows
-    )
 
 
 def recover(
