@@ -42,8 +42,8 @@ SIMULATOR = "the simulator"
 
 DATA = ".reconciler"
 
-_LOCK_POLL = 0.2
-"""Seconds between two attempts at a lock that another run holds."""
+_LOCK_POLL = (0.2, 5.0)
+"""Seconds between two attempts at a lock that another run holds: at first, and at most. A remote is asked."""
 
 NOTICEABLE = 1.0
 """Seconds of waiting that a person is told of."""
@@ -155,6 +155,7 @@ def held_lock(project: Project, runtime: Runtime, name: str, command: str) -> It
 
 def _enter(stack: ExitStack, lock: Lock, patience: float, notice: Callable[[str], None]) -> None:
     until = time.monotonic() + patience
+    pause, longest = _LOCK_POLL
     waiting = False
     while True:
         try:
@@ -166,7 +167,8 @@ def _enter(stack: ExitStack, lock: Lock, patience: float, notice: Callable[[str]
             if not waiting:
                 notice(f"Waiting up to {patience:g} s: {exc.message}.")
             waiting = True
-            time.sleep(min(_LOCK_POLL, left))
+            time.sleep(min(pause, left))
+            pause = min(1.2 * pause, longest)
         else:
             return
 
