@@ -13,6 +13,7 @@ from reconciler.ledger.branch import Tip
 from reconciler.ledger.claim import RENEWALS, Claim, Lease, new_claim, read_claim, wall_clock
 from reconciler.ledger.database import instant
 from reconciler.ledger.lock import Holder
+from reconciler.times import spoken_utc
 
 if TYPE_CHECKING:
     from reconciler.ledger.branch_store import BranchStore
@@ -108,7 +109,9 @@ class BranchLock:
         """The claim on a tip that nobody holds, or somebody whose claim is over."""
         held = self._held(tip)
         now = wall_clock()
-        if held is not None and held.token != self._claim.token:
+        if held is None:
+            self.took_over = None  # the one seen by an attempt before has been given back
+        elif held.token != self._claim.token:
             if now < held.over_at(self._store.lease):
                 raise self._refusal(held)
             self.took_over = held.holder
@@ -139,7 +142,7 @@ class BranchLock:
         return read_claim(content, f"{self._path} on {self._store.branch}")
 
     def _refusal(self, held: Claim) -> LockedError:
-        over = f"{held.over_at(self._store.lease):%H:%M:%S} UTC"
+        over = spoken_utc(held.over_at(self._store.lease))
         return LockedError(
             f"environment {self._environment} is locked by {held.holder}",
             hint="Run the command again when it has finished, or let it wait: --lock-timeout 5m. "

@@ -88,8 +88,8 @@ def read_claim(content: bytes | None, place: str) -> Claim | None:
     try:
         found = json.loads(content)
         claim = Claim(**found)
-        instant(claim.expires).astimezone(UTC)
-        instant(claim.since).astimezone(UTC)
+        if None in (instant(claim.expires).tzinfo, instant(claim.since).tzinfo):
+            raise ValueError("a time in it has no time zone")
     except (ValueError, TypeError) as exc:
         raise LedgerError(
             f"{place} is no claim on an environment: {exc}",

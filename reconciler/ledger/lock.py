@@ -81,21 +81,19 @@ class EnvironmentLock:
         try:
             self._sidecar.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
+            try:
+                self.took_over = self._ended_elsewhere()
+                self._announce()
+            except BaseException:
+                self._lock.release()
+                raise
         except Timeout:
             raise self._refusal() from None
         except OSError as exc:
             raise LedgerError(
                 f"the lock of environment {self._environment} cannot be taken: {exc}",
-                hint="Let this user write the ledger's directory.",
+                hint="Let this user write the ledger's directory, on a disk with room.",
             ) from exc
-        try:
-            self.took_over = _read(self._sidecar)
-            if self._lives_elsewhere(self.took_over):
-                raise self._refusal()
-            self._announce()
-        except BaseException:
-            self._lock.release()
-            raise
         self._released.clear()
         threading.Thread(target=self._show_life, name="lock", daemon=True).start()
         return self
@@ -122,13 +120,23 @@ class EnvironmentLock:
             with suppress(OSError):  # just released, or the folder is out of reach: then others see no life
                 os.utime(self._sidecar)
 
-    def _lives_elsewhere(self, holder: Holder | None) -> bool:
-        """Whether another machine's holder shows life, by the clock of the folder they share."""
+    def _ended_elsewhere(self) -> Holder | None:
+        """The holder that left its sidecar behind, None where there is none.
+
+        Raises LockedError where it is another machine's and shows life, by the clock of their shared folder.
+        """
+        holder = _read(self._sidecar)
         if holder is None or holder.host == self._holder.host:
-            return False
+            return holder
         lock = Path(self._lock.lock_file)
         os.utime(lock)
-        return lock.stat().st_mtime - self._sidecar.stat().st_mtime < _DEAD_AFTER
+        try:
+            shown = self._sidecar.stat().st_mtime
+        except FileNotFoundError:  # released meanwhile
+            return None
+        if lock.stat().st_mtime - shown < _DEAD_AFTER:
+            raise self._refusal()
+        return holder
 
     def _refusal(self) -> LockedError:
         holder = _read(self._sidecar)

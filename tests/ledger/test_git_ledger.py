@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -280,12 +281,16 @@ def test_a_deleted_branch_is_a_lost_ledger_and_is_made_anew(origin: Origin) -> N
     assert owned(origin.clone("two")) == ["annex"]
 
 
-def _edited(origin: Origin, path: str, text: str) -> None:
-    """A person edits a file of the branch and pushes it."""
-    clone = origin.clone("editor")
+def _edited(origin: Origin, path: str, text: str | None) -> None:
+    """A person edits a file of the branch, or removes it with None, and pushes that."""
+    clone = origin.clone(f"editor-{len(list(origin.path.parent.iterdir()))}")
     git(clone, "checkout", "-q", BRANCH)
-    (clone / path).write_text(text, encoding="utf-8")
-    git(clone, "commit", "-q", "-a", "-m", "edited")
+    if text is None:
+        (clone / path).unlink()
+    else:
+        (clone / path).write_text(text, encoding="utf-8")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-q", "-m", "edited")
     git(clone, "push", "-q", "origin", BRANCH)
 
 
@@ -317,19 +322,50 @@ def test_a_file_edited_badly_is_named_by_line(origin: Origin, text: str, line: i
     assert "nothing was changed" in caught.value.hint
 
 
-def test_a_claim_edited_badly_is_named(origin: Origin) -> None:
+def _claim(expires: str) -> str:
+    """The file of a claim that another run made."""
+    about = {"token": "t", "command": "apply", "owner": "kim", "host": "ci", "pid": 1, "run": ""}
+    return json.dumps({**about, "since": "2026-11-20T08:00:00+00:00", "expires": expires})
+
+
+@pytest.mark.parametrize("text", ["{}", _claim("2026-11-20T08:10:00"), _claim("soon")])
+def test_a_claim_edited_badly_is_named(origin: Origin, text: str) -> None:
     own(origin.clone("one"), "hq")
-    clone = origin.clone("two")
-    git(clone, "checkout", "-q", BRANCH)
-    (clone / "production" / "lock.json").write_text("{}", encoding="utf-8")
-    git(clone, "add", "-A")
-    git(clone, "commit", "-q", "-m", "edited")
-    git(clone, "push", "-q", "origin", BRANCH)
+    _edited(origin, "production/lock.json", text)
     with (
         pytest.raises(LedgerError, match=r"production/lock\.json on branch"),
         store(origin.clone("three")).lock("production", command="apply", now=NOW),
     ):
         pytest.fail("taken")
+
+
+def test_a_refusal_says_on_which_day_a_claim_can_be_taken_over(origin: Origin) -> None:
+    own(origin.clone("one"), "hq")
+    _edited(origin, "production/lock.json", _claim("2999-01-02T03:04:05+00:00"))
+    with (
+        pytest.raises(LockedError) as caught,
+        store(origin.clone("two")).lock("production", command="apply", now=NOW),
+    ):
+        pytest.fail("taken")
+    assert "from 2999-01-02 03:06:05 UTC on" in caught.value.hint
+
+
+def test_a_claim_given_back_before_it_could_be_taken_over_is_not_told_of(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own(origin.clone("one"), "hq")
+    _edited(origin, "production/lock.json", _claim("2020-01-02T03:04:05+00:00"))
+    kept = store(origin.clone("two"))
+    push = kept.branch._push
+
+    def too_late(commit: str) -> None:
+        monkeypatch.undo()
+        _edited(origin, "production/lock.json", None)
+        push(commit)
+
+    monkeypatch.setattr(kept.branch, "_push", too_late)
+    with kept.lock("production", command="apply", now=NOW) as mine:
+        assert mine.took_over is None
 
 
 def test_a_branch_of_another_use_is_refused(origin: Origin) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import LockedError
+from reconciler.errors import LedgerError, LockedError
 from reconciler.ledger import EnvironmentLock, user_name
 from reconciler.ledger.lock import BEAT
 
@@ -174,3 +174,24 @@ def test_the_refusal_tells_programs_who_holds_it(tmp_path: Path) -> None:
     }
     assert "--lock-timeout" in caught.value.hint
     assert (caught.value.command, caught.value.since) == ("apply", NOW)
+
+
+def test_a_holder_on_another_machine_that_releases_at_this_moment_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sidecar = held_elsewhere(tmp_path, seconds_ago=0)
+    monkeypatch.setattr(os, "utime", lambda _: sidecar.unlink())
+    with lock(tmp_path) as mine:
+        assert mine.took_over is None
+
+
+def test_a_holder_that_cannot_be_named_is_refused_with_the_way_out_and_holds_nothing(tmp_path: Path) -> None:
+    sidecar = tmp_path / "production.holder.json"
+    (sidecar / "inside").mkdir(parents=True)
+    with pytest.raises(LedgerError, match="cannot be taken") as caught, lock(tmp_path):
+        pytest.fail("held without a name")
+    assert "directory" in caught.value.hint
+    (sidecar / "inside").rmdir()
+    sidecar.rmdir()
+    with lock(tmp_path):
+        pass
