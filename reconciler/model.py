@@ -275,11 +275,27 @@ class ChangedSince:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldWeek:
+    """A week of arming that a plan changes, in words: how a page draws it is for the page to know.
+
+    ``title``: schedule and clock. ``targets``: whom it arms. ``remark``: what no picture shows. ``hours``:
+    those that differ, a sentence each. ``letters``: a line for each half of a day that differs.
+    """
+
+    title: str
+    targets: str
+    remark: str
+    hours: tuple[str, ...]
+    letters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The changes between manifests and account, in the order they will be made. Plain data.
 
     ``config_digest`` names the manifests it was made from; ``project`` is their directory as the user
-    gave it; ``targets``, ``excludes`` and ``changed_since`` are what it was limited to.
+    gave it; ``targets``, ``excludes`` and ``changed_since`` are what it was limited to. ``weeks`` are for
+    people to read; nothing is decided by them.
     """
 
     environment: str
@@ -295,6 +311,7 @@ class Plan:
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     changed_since: ChangedSince | None = None
+    weeks: tuple[ToldWeek, ...] = ()
 
     def count(self, action: Action) -> int:
         """How many changes are of ``action``."""

@@ -62,7 +62,7 @@ def plan(
     detailed_exitcode: bool,
 ) -> int:
     """Show what an apply would change in the account that DIR describes."""
-    made = _make(console, reading, limits, output_format, changed_since)
+    made = _make(console, reading, limits, changed_since, weeks=output_format != "text" or out is not None)
     if out is not None:
         _save(made.plan, out)
     console.out(made.shown(output_format, console))
@@ -86,14 +86,14 @@ def drift(console: Console, reading: options.Reading, limits: options.Limits, ou
 
     Exits with 0 when there is no difference, with 2 when there is one.
     """
-    made = _make(console, reading, limits, output_format)
+    made = _make(console, reading, limits, weeks=output_format != "text")
     console.out(made.shown(output_format, console))
     return 0 if made.plan.empty else PENDING
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A plan, and the arming weeks it changes where the output has a place for them."""
+    """A plan, which tells of the arming weeks it changes, and these weeks to be drawn."""
 
     plan: Plan
     weeks: Sequence[WeekChange] = ()
@@ -110,21 +110,26 @@ def _make(
     console: Console,
     reading: options.Reading,
     limits: options.Limits,
-    output_format: str,
     ref: str | None = None,
+    *,
+    weeks: bool,
 ) -> _Made:
+    """``weeks``: whether the output has a place for the arming weeks that change."""
     from reconciler.account import open_account
     from reconciler.cli.since import base_of
-    from reconciler.timetable import weeks_of
 
     project = reading.load()
     base = base_of(reading, project, ref) if ref is not None else None
     with open_account(project, console.runtime()) as account, console.progress() as progress:
         planned = _planned(account, limits, base, progress)
-    if output_format not in ("markdown", "html"):
+    if not weeks:
         return _Made(planned.plan)
+    from reconciler.render.week_words import told
+    from reconciler.timetable import weeks_of
+
     before = base.project if base is not None else None
-    return _Made(planned.plan, weeks_of(planned.plan, project, planned.snapshot, planned.owned, before))
+    changed = weeks_of(planned.plan, project, planned.snapshot, planned.owned, before)
+    return _Made(replace(planned.plan, weeks=tuple(map(told, changed))), changed)
 
 
 def _planned(account: Account, limits: options.Limits, base: Base | None, progress: Progress) -> Planned:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.model import Plan, Report
 
-if TYPE_CHECKING:  # text and JSON need none of the arming
+if TYPE_CHECKING:  # only HTML needs the arming
     from reconciler.arming.weekly import WeekChange
 
 
@@ -21,8 +21,9 @@ def render_plan(
 ) -> str:
     """``made`` as ``text``, ``json``, ``markdown`` or ``html``.
 
-    ``colour`` is for text only; ``weeks``, the arming weeks it changes, for Markdown and HTML; ``mask`` hides
-    secrets in HTML, in which they could not be found any more.
+    ``colour`` is for text only; ``weeks``, the arming weeks it changes, for the pictures of HTML; the others
+    show those that ``made`` tells of itself. ``mask`` hides secrets in HTML, in which they could not be found
+    any more.
     """
     from reconciler.render import html, json, markdown, masking, text  # noqa: PLC0415  each pulls in its own
 
@@ -30,7 +31,7 @@ def render_plan(
         case "json":
             return json.to_json(made)
         case "markdown":
-            return markdown.fitted(made, weeks=weeks)
+            return markdown.fitted(made)
         case "html":
             return html.to_html(masking.masked(made, mask), weeks)
         case _:

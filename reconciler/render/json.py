@@ -25,9 +25,16 @@ from reconciler.model import (
     Plan,
     RequestEstimate,
     Source,
+    ToldWeek,
 )
 from reconciler.planning.digest import changes_digest, digest, shown_sides
-from reconciler.render.schema import FORMAT_VERSION, ChangeDocument, ChangedSinceDocument, PlanDocument
+from reconciler.render.schema import (
+    FORMAT_VERSION,
+    ChangeDocument,
+    ChangedSinceDocument,
+    PlanDocument,
+    WeekDocument,
+)
 from reconciler.times import utc_text
 
 _MAX_DEPTH = 80
@@ -149,11 +156,14 @@ def _plan(document: PlanDocument) -> Plan:
         targets=tuple(document.targets),
         excludes=tuple(document.excludes),
         changed_since=_changed_since(document.changed_since),
+        weeks=tuple(map(_week, document.weeks)),
     )
 
 
 def _content(plan: Plan) -> JsonObject:
+    weeks: JsonObject = {"weeks": [_week_content(week) for week in plan.weeks]} if plan.weeks else {}
     return {
+        **weeks,
         "format_version": FORMAT_VERSION,
         "environment": plan.environment,
         "surface": plan.surface,
@@ -175,6 +185,21 @@ def _content(plan: Plan) -> JsonObject:
         },
         "summary": {action.value: plan.count(action) for action in Action},
     }
+
+
+def _week_content(week: ToldWeek) -> JsonObject:
+    return {
+        "title": week.title,
+        "targets": week.targets,
+        "remark": week.remark,
+        "hours": list(week.hours),
+        "letters": list(week.letters),
+    }
+
+
+def _week(document: WeekDocument) -> ToldWeek:
+    hours, letters = tuple(document.hours), tuple(document.letters)
+    return ToldWeek(document.title, document.targets, document.remark, hours, letters)
 
 
 def _changed_since_content(since: ChangedSince | None) -> JsonObject | None:

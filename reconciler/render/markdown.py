@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from reconciler.arming.weekly import WeekChange
 from reconciler.escape import visible
-from reconciler.model import Action, Change, FieldChange, Plan
-from reconciler.render import lines, week_words
+from reconciler.model import Action, Change, FieldChange, Plan, ToldWeek
+from reconciler.render import lines
 
 LIMIT = 60_000
 """Characters; GitHub refuses a comment of more than 65,536."""
@@ -42,16 +41,14 @@ _MOST_INLINE = 120
 """Characters of a foreign text that stands in a sentence."""
 
 
-def fitted(
-    plan: Plan, limit: int = LIMIT, *, weeks: Sequence[WeekChange] = (), report: str = ELSEWHERE
-) -> str:
+def fitted(plan: Plan, limit: int = LIMIT, *, report: str = ELSEWHERE) -> str:
     """``plan`` as GitHub-flavoured Markdown of at most ``limit`` characters.
 
-    ``weeks``: the arming weeks it changes. ``report``: Markdown that says where the whole plan is, such as
-    a link. What does not fit is told by its headlines, then by as many of them as fit, then by its number:
-    unmanaged and adopted first, then updates, creates, what is left to a person, weeks, warnings. Deletes
-    and replaces stay whole as long as any of these can give way; then all their headlines, then all their
-    addresses, then their numbers by kind with ``report``.
+    ``report``: Markdown that says where the whole plan is, such as a link. What does not fit is told by its
+    headlines, then by as many of them as fit, then by its number: unmanaged and adopted first, then updates,
+    creates, what is left to a person, weeks, warnings. Deletes and replaces stay whole as long as any of
+    these can give way; then all their headlines, then all their addresses, then their numbers by kind with
+    ``report``.
 
     Whatever comes from manifests or the account stands inside fences longer than any in it, so it can
     neither format, link nor mention. Raises ValueError for a limit below LEAST and three times ``report``.
@@ -59,7 +56,7 @@ def fitted(
     least = LEAST + 3 * len(report)
     if limit < least:
         raise ValueError(f"a plan takes {least} characters at least, not {limit}")
-    sections = _sections(plan, weeks, report)
+    sections = _sections(plan, report)
     frame = len(_title(plan)) + len(_end(plan)) + _NOTE + len(report)
     _fit(sections, limit - frame)
     body = "".join(section.text for section in sections)
@@ -106,7 +103,7 @@ class _Grave(_Section):
     """A section that gives way after all others."""
 
 
-def _sections(plan: Plan, weeks: Sequence[WeekChange], report: str) -> list[_Section]:
+def _sections(plan: Plan, report: str) -> list[_Section]:
     """What the page shows, in its order."""
     sections: list[_Section] = []
     for action in _OPEN:
@@ -115,9 +112,9 @@ def _sections(plan: Plan, weeks: Sequence[WeekChange], report: str) -> list[_Sec
             sections.append(_grave(_TITLES[action], changes, report))
     warnings = [visible(warning) for warning in plan.warnings]
     sections += _plain("Warnings", warnings, folded=False)
-    if weeks:
-        heads = [_week_head(week) for week in weeks]
-        blocks = [_week(week) for week in weeks]
+    if plan.weeks:
+        heads = [_week_head(week) for week in plan.weeks]
+        blocks = [_week(week) for week in plan.weeks]
         sections.append(_gentle("Arming weeks that change", blocks, heads, folded=False))
     for action, title in _TITLES.items():
         changes = [change for change in plan.changes if change.action is action]
@@ -225,17 +222,14 @@ def _field(field: FieldChange, action: Action) -> list[str]:
     return [*taken, *([f"+   {name}: {after}"] if field.after is not None else [])]
 
 
-def _week_head(week: WeekChange) -> str:
-    return f"{week_words.title(week)}: {week_words.names(week)}"
+def _week_head(week: ToldWeek) -> str:
+    return visible(f"{week.title}: {week.targets}")
 
 
-def _week(week: WeekChange) -> str:
-    """The week in letters and words, a short one: without what does not differ."""
-    remark = week_words.remark(week)
-    told = [f"    {sentence}" for sentence in week_words.sentences(week)]
-    return "\n".join(
-        [_week_head(week), *([f"    {remark}"] if remark else []), *told, *week_words.letters(week)]
-    )
+def _week(week: ToldWeek) -> str:
+    """The week in words and letters, a short one: without what does not differ."""
+    told = [f"    {visible(sentence)}" for sentence in (week.remark, *week.hours) if sentence]
+    return "\n".join([_week_head(week), *told, *map(visible, week.letters)])
 
 
 def _end(plan: Plan) -> str:

@@ -92,6 +92,16 @@ class ChangedSinceDocument(_Document):
     why: Annotated[str, Field(description="Why it is of everything.")]
 
 
+class WeekDocument(_Document):
+    """A week of arming that the plan changes, in words, for people."""
+
+    title: str
+    targets: str
+    remark: str
+    hours: Annotated[list[str], Field(description="The hours that differ, a sentence each.")]
+    letters: Annotated[list[str], Field(description="Lines of a picture: - before, + after.")]
+
+
 class PlanDocument(_Document):
     """A plan of the reconciler, as printed by ``plan --format json`` and saved by ``plan --out``."""
 
@@ -112,6 +122,7 @@ class PlanDocument(_Document):
     changes: list[ChangeDocument]
     unmanaged: list[AddressText]
     warnings: list[str]
+    weeks: Annotated[list[WeekDocument], Field(description="Left out where no week changes.")] = []
     requests: RequestsDocument
     summary: SummaryDocument
     digest: Annotated[Digest, Field(description="Of all the rest, so that an edit by hand is noticed.")]

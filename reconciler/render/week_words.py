@@ -8,6 +8,7 @@ from itertools import pairwise
 from reconciler.arming.states import State
 from reconciler.arming.weekly import DAYS, Armed, WeekChange
 from reconciler.escape import visible
+from reconciler.model import ToldWeek
 from reconciler.render import grid
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -25,6 +26,13 @@ _LETTERS = {
 _KEY = "A away, N night, S stay, . disarmed; a letter is half an hour"
 _SLOTS = 48
 """Letters a day: half hours."""
+
+
+def told(change: WeekChange) -> ToldWeek:
+    """All that is said of it, as plain data that a plan can carry."""
+    return ToldWeek(
+        title(change), names(change), remark(change), tuple(sentences(change)), tuple(letters(change))
+    )
 
 
 def date_text(date: dt.date) -> str:

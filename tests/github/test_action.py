@@ -65,6 +65,24 @@ def test_a_pull_request_is_planned_merged_and_applied_as_it_was_planned(
     assert (again.code, again.outputs["changes"]) == (0, "false"), again.log
 
 
+def test_a_comment_shows_the_arming_weeks_that_change(
+    machine: Machine, project: Path, service: FakeGitHub
+) -> None:
+    armed = """---
+kind: schedule
+id: nights
+windows: [{days: [mon, tue, wed, thu, fri], arm: "18:00", disarm: "08:00", mode: away}]
+"""
+    site = project / "account.yaml"
+    site.write_text(site.read_text("utf-8") + "arming: {schedule: nights}\n" + armed, encoding="utf-8")
+    service.open_pull(7, head := commit())
+    ended = planned(machine, 7, head)
+    assert ended.code == 0, ended.log
+    (body,) = service.bodies(7)
+    assert "Arming weeks that change (1)" in body
+    assert "18:00 to 24:00: no schedule before, armed away after" in body
+
+
 def test_an_apply_that_broke_off_is_finished_by_running_the_job_again(
     machine: Machine, project: Path, service: FakeGitHub, sandbox: Sandbox
 ) -> None:

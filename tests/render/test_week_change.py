@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
+
+import jsonschema
+import pytest
 
 from reconciler.arming.before import Before
 from reconciler.arming.weekly import WeekChange, week_changes
-from reconciler.model import Address, Resource, Source
+from reconciler.errors import StalePlanError
+from reconciler.model import Address, Plan, Resource, Source, ToldWeek
+from reconciler.planning.digest import changes_digest
 from reconciler.render import html, markdown, week_words
+from reconciler.render.json import from_json, to_json
+from reconciler.render.schema import plan_schema
 from tests.render.sample_plan import NOW, PLAN
 from tests.render.test_html import Page
 from tests.render.test_size import broken
@@ -31,6 +39,10 @@ def change(old: str = "18:00", new: str = "19:30", was: str = "Asia/Seoul") -> W
     return found
 
 
+def telling(*changes: WeekChange) -> Plan:
+    return replace(PLAN, weeks=tuple(map(week_words.told, changes)))
+
+
 def test_the_page_draws_both_weeks_marks_what_differs_and_says_it() -> None:
     page = Page(html.to_html(PLAN, [change()]))
     drawn = [each for each in page.having("div") if each.get("class") == "bars"]
@@ -45,16 +57,33 @@ def test_the_page_draws_both_weeks_marks_what_differs_and_says_it() -> None:
 
 
 def test_markdown_draws_a_day_of_each_sort_in_letters() -> None:
-    page = markdown.fitted(PLAN, weeks=[change()])
+    page = markdown.fitted(telling(change()))
     night = "- Fri 20 Nov ....................................AAAAAAAAAAAA\n"
     assert night + "+ Fri 20 Nov .......................................AAAAAAAAA\n" in page
     assert "- Mon 23 Nov" not in page
     assert broken(page) == []
 
 
+def test_a_saved_plan_tells_of_its_weeks_and_merging_agrees_to_the_changes_alone() -> None:
+    plan = telling(change())
+    assert from_json(to_json(plan)) == plan
+    assert "weeks" not in json.loads(to_json(PLAN))
+    assert changes_digest(plan) == changes_digest(PLAN)
+    jsonschema.validate(json.loads(to_json(plan)), plan_schema())
+    with pytest.raises(StalePlanError, match="changed after it was written"):
+        from_json(to_json(plan).replace("armed away before", "disarmed before"))
+
+
+def test_what_a_foreign_plan_tells_of_a_week_ends_no_line_and_no_fence() -> None:
+    week = ToldWeek("```\n# title", "<b>", "```", ("a\nb",), ("````",))
+    page = markdown.fitted(replace(PLAN, weeks=(week,)))
+    assert "\n# title" not in page
+    assert broken(page) == []
+
+
 def test_weeks_give_way_to_what_is_deleted() -> None:
     many = [change(new=f"19:{minute:02d}") for minute in range(60)]
-    page = markdown.fitted(PLAN, 5_000, weeks=many)
+    page = markdown.fitted(telling(*many), 5_000)
     assert len(page) <= 5_000
     assert "through DELETE" in page
     assert "more are not shown" in page
