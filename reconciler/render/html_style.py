@@ -85,6 +85,7 @@ time { white-space: nowrap; }
 .warnings ul, .going ul, .unmanaged ul { margin: .4rem 0 0; padding-left: 1.1rem; overflow-wrap: anywhere; }
 .going ul { list-style: none; padding: 0; columns: 24rem; column-gap: 2rem; }
 .unmanaged ul { columns: 20rem; }
+.going li, .unmanaged li { break-inside: avoid; }
 .facts { display: flex; flex-wrap: wrap; gap: .4rem 2.5rem; margin: 1rem 0 .75rem; }
 .facts dt { color: var(--soft); font-size: .8125rem; }
 .facts dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
