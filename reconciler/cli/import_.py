@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -81,7 +82,7 @@ def import_(  # noqa: PLR0913  # one argument an option
         if output_format == "json":
             console.document(_document(imported))
         else:
-            console.out(_told(imported, into))
+            console.out(_told(imported, into, reading.environment))
     elif address is None or remote_id is None:
         raise ConfigError(
             "import needs --into NEW_DIR, or ADDRESS and ID", hint="see 'reconciler import --help'"
@@ -153,7 +154,7 @@ def _document(imported: Imported) -> dict[str, object]:
     }
 
 
-def _told(imported: Imported, into: Path) -> str:
+def _told(imported: Imported, into: Path, environment: str | None) -> str:
     """What was written, what must be set before the next plan, and what was left out."""
     lines = [
         f"Imported {_counted(imported.counts)} into {into}, with {imported.requests} reads and no write."
@@ -169,8 +170,12 @@ def _told(imported: Imported, into: Path) -> str:
     if left_out:
         lines += ["", "Not in the manifests:"]
         lines += [f"  {printable(line)}" for line in left_out]
-    return "\n".join([*lines, "", f"Next: reconciler plan {into}"])
+    there = ["--env", environment] if environment else []
+    return "\n".join([*lines, "", f"Next: {shlex.join(['reconciler', 'plan', str(into), *there])}"])
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
+    from reconciler.kinds import REGISTRY
+
+    named = (f"{count} {name if count == 1 else REGISTRY[name].collection}" for name, count in counts.items())
+    return ", ".join(named).replace("_", " ") or "nothing"

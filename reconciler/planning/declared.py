@@ -152,7 +152,7 @@ class Declared:
                 resource,
                 f"{resource.address}: there is no {kind.name} {resource.remote_id} to adopt, "
                 "or it is owned under another name",
-                "Correct adopt, or remove it to have the resource created.",
+                "Correct the id; a resource without one is created.",
             )
         elif kind.adopted:
             self._problem(

@@ -122,7 +122,10 @@ def test_settings_that_exist_keep_every_byte_and_get_the_defaults_behind(
     text = "# ours\r\nversion: 1   # as ever\r\nvariables: {a: 1}\r\n"
     mine = project("mine")
     (mine / "reconciler.yaml").write_bytes(text.encode())
-    assert cli("import", "--into", mine, *IMPORT).code == 0
+    imported = cli("import", "--into", mine, *IMPORT, "--env", "embedded")
+    assert imported.code == 0
+    assert "Imported 1 dealer, 3 sites into" in imported.out
+    assert f"Next: reconciler plan {mine} --env embedded\n" in imported.out
     added = "defaults: {site: {timezone: Asia/Seoul, security_type: video}}\n"
     assert (mine / "reconciler.yaml").read_bytes().decode() == text + added
     assert "timezone" not in (mine / "sites/s1.yaml").read_text()
