@@ -102,7 +102,10 @@ def _by_former_name(
         if not owned_sources:
             if target not in present:
                 named = " or ".join(map(str, sources))
-                warnings.append(f"{target}: moved_from names {named}, which is not owned here")
+                warnings.append(
+                    f"{target}: moved_from names {named}, which is not owned here; what was renamed again "
+                    "before an apply lists every earlier name"
+                )
             continue
         source = owned_sources[0]
         above_source = parent_of(source)

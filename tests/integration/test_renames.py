@@ -158,7 +158,9 @@ def test_a_name_that_was_never_owned_renames_nothing(
     project(account_yaml=ONE + site("hq") + site("new", "moved_from: never\n"))
     planned = cli("plan", one, "--format", "json")
     assert planned.changes()["site:acme/new"] == "create"
-    assert "site:acme/never, which is not owned here" in " ".join(planned.json["warnings"])
+    assert "site:acme/never, which is not owned here; what was renamed again" in " ".join(
+        planned.json["warnings"]
+    )
 
 
 def test_an_override_goes_along_with_its_site(cli: Cli, one: Path, project: Callable[..., Path]) -> None:

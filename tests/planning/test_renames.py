@@ -169,7 +169,8 @@ def moves(today: dict[str, str], renamed: dict[str, str], *warnings: str) -> Mov
             moves(
                 {"site:acme/barn": "site:acme/mill"},
                 {"site:acme/barn": "site:acme/mill"},
-                "site:acme/tower: moved_from names site:acme/hq or site:acme/annex, which is not owned here",
+                "site:acme/tower: moved_from names site:acme/hq or site:acme/annex, which is not owned here; "
+                "what was renamed again before an apply lists every earlier name",
             ),
             id="a rename of what was never owned is a warning and stops no other",
         ),
