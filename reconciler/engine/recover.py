@@ -11,6 +11,7 @@ Judged after the account was read and before anything is planned or sent::
              every field seen is as before     did not: the repeat uses its key
              anything between                  unknown
              undeclared, or the object gone    it will never be sent again
+             its part is not shown here        unknown
     delete   the object is gone                happened: no longer owned
              it is there                       did not: the repeat uses its key
     any      cannot be seen on this surface    unknown
@@ -44,6 +45,8 @@ from reconciler.planning.order import made_first
 from reconciler.planning.ownership import outgoing
 from reconciler.planning.scope import Scope, collection_of
 from reconciler.times import spoken_utc
+
+_UNSEEN = "it cannot be looked up in this environment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,7 @@ class _Looking:
         """What ``intent`` came to; None where it did not happen, or is not this run's to judge."""
         if not self._was_read(intent.address):
             inside = self._scope.covers(intent.address)
-            return _unknown("it cannot be looked up in this environment") if inside else None
+            return _unknown(_UNSEEN) if inside else None
         if intent.operation == "create":
             return self._create(intent)
         if intent.operation == "delete":
@@ -322,10 +325,13 @@ class _Looking:
         live = self._snapshot.objects.get(intent.address)
         if resource is None or live is None or live.remote_id != intent.remote_id:
             return _Finding(IntentStatus.FAILED, "what it was to change is not there any more")
+        fields = self._fields(intent)
+        if fields is None:
+            return _unknown(_UNSEEN)
         kind = REGISTRY[intent.address.kind]
         done = _Finding(IntentStatus.DONE, "its values are as they should be", live.remote_id)
         row = self.owned.get(intent.address)
-        if not diff(kind, resource, live, row=row, compared=self._fields(intent)):
+        if not diff(kind, resource, live, row=row, compared=fields):
             return done
         seen = rewritten(kind.name, live.fields, self._remote_id, by_remote_id=True)
         now = {
@@ -348,10 +354,8 @@ class _Looking:
         return live.remote_id if live is not None else text
 
     def _fields(self, intent: Intent) -> frozenset[str] | None:
-        """The fields that the endpoint of ``intent`` writes; None for any."""
-        binding = self._surfaces.binding(intent.address.kind)
-        if binding is None:
-            return None if intent.part is None else frozenset()
-        if intent.part is not None:
-            return next((part.fields for part in binding.parts if part.name == intent.part), frozenset())
-        return frozenset(binding.fields) - binding.in_parts
+        """The fields that the endpoint of ``intent`` writes; None where this surface does not have it."""
+        binding = self._surfaces.bindings[intent.address.kind]
+        if intent.part is None:
+            return frozenset(binding.fields) - binding.in_parts
+        return next((part.fields for part in binding.parts if part.name == intent.part), None)
