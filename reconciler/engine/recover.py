@@ -180,7 +180,8 @@ def _doubt(intent: Intent, seen: str) -> str:
 class _Finding:
     """What is so of one intent, and what follows for ownership.
 
-    ``seen``: of an unknown one, why nothing is proven. ``perhaps``: the objects it may have made.
+    ``remote_id``: of what was created. ``seen``: of an unknown one, why nothing is proven. ``perhaps``: the
+    objects it may have made.
     """
 
     status: IntentStatus
@@ -214,6 +215,7 @@ class _Looking:
         self._scope = scope
         self._keyed = keyed
         self.owned = owned
+        self._made: set[Address] = set()
         self._lives: dict[Collection, list[tuple[Address, LiveObject]]] = defaultdict(list)
         for address, live in snapshot.objects.items():
             self._lives[collection_of(address)].append((address, live))
@@ -241,8 +243,9 @@ class _Looking:
     def apply(self, intent: Intent, finding: _Finding) -> None:
         """Keep ``owned`` in step with what was recorded."""
         self.owned |= {row.address: row for row in finding.rows}
+        self._made.update(row.address for row in finding.rows)
         if finding.forget:
-            self.owned.pop(intent.address, None)
+            del self.owned[intent.address]
 
     def _was_read(self, address: Address) -> bool:
         """True when the snapshot proves presence or absence of ``address``."""
@@ -250,7 +253,10 @@ class _Looking:
         if collection in self._snapshot.collections or address in self._snapshot.objects:
             return True
         parent = collection.parent
-        return parent is not None and parent not in self._snapshot.objects and self._was_read(parent)
+        if parent is None or parent in self._snapshot.objects:
+            return False
+        # What was just found to be an earlier run's is there, under another name when this was read.
+        return parent not in self._made and self._was_read(parent)
 
     def _create(self, intent: Intent) -> _Finding | None:
         address = intent.address
@@ -318,7 +324,7 @@ class _Looking:
         row = self.owned.get(intent.address)
         ours = row is not None and row.remote_id == intent.remote_id
         message = "it was deleted by a run that broke off"
-        return _Finding(IntentStatus.DONE, message, intent.remote_id, forget=ours)
+        return _Finding(IntentStatus.DONE, message, forget=ours)
 
     def _update(self, intent: Intent) -> _Finding | None:
         resource = self._desired.get(intent.address)
@@ -329,7 +335,7 @@ class _Looking:
         if fields is None:
             return _unknown(_UNSEEN)
         kind = REGISTRY[intent.address.kind]
-        done = _Finding(IntentStatus.DONE, "its values are as they should be", live.remote_id)
+        done = _Finding(IntentStatus.DONE, "its values are as they should be")
         row = self.owned.get(intent.address)
         if not diff(kind, resource, live, row=row, compared=fields):
             return done

@@ -85,15 +85,15 @@ class JournalTables:
             return [self._repeated(draft, now) or self._new(run, draft, now) for draft in drafts]
 
     def _repeated(self, draft: IntentDraft, now: datetime) -> Intent | None:
-        repeated = None
-        for intent in self.unsettled(draft.address):
-            if (intent.operation, intent.part) != (draft.operation, draft.part):
-                continue
-            if intent.payload_digest == draft.payload_digest:
-                repeated = intent
-            else:
+        alike = [
+            intent
+            for intent in self.unsettled(draft.address)
+            if (intent.operation, intent.part) == (draft.operation, draft.part)
+        ]
+        for intent in alike:
+            if intent.payload_digest != draft.payload_digest:
                 self.settle(intent, IntentStatus.FAILED, None, now)
-        return repeated
+        return next((intent for intent in alike if intent.payload_digest == draft.payload_digest), None)
 
     def _new(self, run: int, draft: IntentDraft, now: datetime) -> Intent:
         environment = self._database.environment

@@ -12,7 +12,7 @@ from reconciler.engine.events import IntentRecovered
 from reconciler.engine.evidence import form
 from reconciler.intents import IntentDraft, IntentStatus, Moved
 from reconciler.kinds import REGISTRY
-from reconciler.kinds.surfaces import Surfaces
+from reconciler.kinds.surfaces import Surfaces, surfaces
 from reconciler.ledger import Ledger
 from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Replaced, Resource, Snapshot
 from reconciler.planning.scope import Scope
@@ -83,8 +83,9 @@ class Case:
         """What comes of a proof: the ledger says so too."""
         assert self.ledger.unsettled() == []
         assert self.ledger.owned() == owned_as(*owned)
-        created = self.intent.operation == "create" and status is IntentStatus.DONE
-        assert self.ledger.created_since(NOW) == ({self.intent.address} if created else set())
+        made = "7" if status is IntentStatus.DONE else self.intent.remote_id
+        [kept] = self.ledger._database.rows("SELECT status, remote_id FROM intents")
+        assert tuple(kept) == (status.value, made)
         told = IntentRecovered(self.intent.address, self.intent.operation, message)
         return Recovery(owned_as(*owned), (told,))
 
@@ -144,6 +145,11 @@ class TestCreate:
         found = case.look({HQ: live("7", "hq")})
         assert found == case.settled(IntentStatus.DONE, MADE, Owned(HQ, "7", "hq"))
 
+    def test_a_kind_that_is_not_served_is_gone_with_its_parent(self) -> None:
+        case = Case(IntentDraft(Address("app", ("acme", "ai")), "create", None, "digest", None, "ai"))
+        on, read = surfaces("dealer", sandbox=False), frozenset({Collection("dealer", None)})
+        assert case.look({}, on=on, read=read) == case.settled(IntentStatus.FAILED, NEVER)
+
     def test_twins_prove_nothing(self) -> None:
         case = Case(CREATE)
         found = case.look({OTHER: live("8", "hq"), SEEN: live("7", "hq")}, [site()])
@@ -187,6 +193,12 @@ class TestCreateWithoutExternalIds:
         assert undeclared.look({JANE: there}, on=DEALER) == undeclared.settled(
             IntentStatus.FAILED, NEVER, Owned(JANE, "7", None)
         )
+
+    def test_one_that_shows_its_external_id_after_all_is_it_whoever_else_is_there(self) -> None:
+        case = Case(HIRE)
+        objects = {JOHN: replace(self.MINE, external_id="john"), JANE: live("8", None, "contact", **DOE)}
+        found = case.look(objects, on=DEALER)
+        assert found == case.settled(IntentStatus.DONE, MADE, Owned(JOHN, "7", "john"))
 
     def test_two_that_are_alike_leave_it_unknown(self) -> None:
         case = Case(HIRE)
@@ -331,6 +343,9 @@ class TestWhatWasRead:
         case = Case(draft, self.owned(draft))
         assert case.look(objects, read=read) == case.unknown("delete", UNSEEN)
         case = Case(draft, self.owned(draft))
+        here = Scope((str(draft.address),))
+        assert case.look(objects, read=read, scope=here) == case.unknown("delete", UNSEEN)
+        case = Case(draft, self.owned(draft))
         elsewhere = Scope(("app:**",))
         assert case.look(objects, read=read, scope=elsewhere) == case.left_open()
 
@@ -354,3 +369,36 @@ class TestWhatWasRead:
     @staticmethod
     def owned(draft: IntentDraft) -> Owned:
         return Owned(draft.address, draft.remote_id, draft.external_id)
+
+
+def test_every_intent_is_judged_whatever_the_one_before_it_came_to() -> None:
+    """One out of scope, two unknown, one done, one that did not happen, one more that is done."""
+    ledger = Ledger.open(":memory:", "dev")
+    run = ledger.begin_run("apply", "trace", "config", NOW)
+    sites = [Address("site", ("acme", name)) for name in ("one", "two", "three", "four")]
+    [one, two, three, four] = sites
+    feed, app = Address("webhook", ("feed",)), Address("app", ("acme", "ai"))
+    addresses = [feed, app, one, two, three, four]
+    drafts = [IntentDraft(each, "create", None, "digest", None, each.id) for each in addresses]
+    intents = ledger.intend_all(run, drafts, NOW)
+    objects = {
+        one: live("1", "one"),
+        OTHER: live("8", "one"),
+        two: live("2", "two"),
+        four: live("4", "four"),
+    }
+    found = recover(
+        ledger,
+        Snapshot(objects, frozenset({SITES})),
+        [site("three")],
+        {},
+        PARTNER,
+        Scope(("dealer:acme",)),
+        now=NOW,
+    )
+    assert [each.address for each in found.found] == [two, four]
+    assert found.open == (intents[0], intents[1], intents[2], intents[4])
+    assert list(found.doubts) == [app, one]
+    assert found.blocked == {app: found.doubts[app], one: found.doubts[one], OTHER: found.doubts[one]}
+    assert found.owned == ledger.owned() == owned_as(Owned(two, "2", "two"), Owned(four, "4", "four"))
+    assert [each.address for each in ledger.unsettled()] == [feed, app, one, three]

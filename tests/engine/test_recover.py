@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.engine import Unrecorded, fetch_and_recover, recover
+from reconciler.engine import Event, Unrecorded, fetch_and_recover, recover
+from reconciler.engine.events import ReadProgress
 from reconciler.errors import LedgerError
-from reconciler.intents import IntentStatus
+from reconciler.intents import IntentDraft, IntentStatus
 from reconciler.kinds.surfaces import surfaces
-from reconciler.model import Action, Address, Owned, Resource, Write
+from reconciler.model import Action, Address, Collection, Owned, Resource, Write
 from reconciler.planning.scope import Scope
 from tests.engine.account import (
     DEALER,
@@ -156,6 +157,58 @@ def test_what_this_run_does_not_read_stays_open(rig: Rig) -> None:
     rig.plan(desired)
     assert rig.recovery.open == ()
     assert DOOR in rig.ledger.owned()
+
+
+def test_what_lies_below_an_orphan_is_found_by_the_look_after_the_orphans(rig: Rig) -> None:
+    """Nothing below it is read before it is ours; until then it is unknown, never taken for not made."""
+    rig.account.put("site", ("12345",), "X-1", name="Hq", timezone="Asia/Seoul")
+    rig.account.put("device", ("12345", "1"), "door")
+    drafts = [
+        IntentDraft(HQ, "create", None, "d", None, "X-1"),
+        IntentDraft(DOOR, "create", None, "d", None, "door"),
+    ]
+    rig.ledger.intend_all(rig.ledger.begin_run("apply", "trace", "config", NOW), drafts, NOW)
+    desired = [dealer(), site("depot")]
+    _, first = fetch_and_recover(
+        rig.account, rig.ledger, desired, rig.ledger.owned(), PARTNER, Scope(), now=NOW, sleep=rig.sleep
+    )
+    assert [each.address for each in first.found] == [HQ]
+    assert list(first.doubts) == [DOOR]
+    rig.plan(desired)
+    assert {str(row.address): row.remote_id for row in rig.ledger.owned().values()} == {
+        "device:acme/hq/door": "1",
+        "site:acme/hq": "1",
+    }
+
+
+def test_the_account_is_read_as_the_run_says(rig: Rig) -> None:
+    """What is ours by its prefix is read below too, in the width of the run, and its progress is told."""
+    rig.account.put("site", ("12345",), "own-1")
+    rig.account.put("site", ("12345",), "other")
+    widths: list[int] = []
+    events: list[Event] = []
+
+    def one() -> int:
+        widths.append(1)
+        return 1
+
+    snapshot, _ = fetch_and_recover(
+        rig.account,
+        rig.ledger,
+        [dealer(), site("depot")],
+        {},
+        PARTNER,
+        Scope(),
+        now=NOW,
+        sleep=rig.sleep,
+        width=one,
+        owned_prefix="own-",
+        on_event=events.append,
+    )
+    assert Collection("device", Address("site", ("acme", "own-1"))) in snapshot.collections
+    assert Collection("device", Address("site", ("acme", "other"))) not in snapshot.collections
+    assert widths
+    assert events[-1] == ReadProgress(snapshot.requests, snapshot.requests)
 
 
 def test_what_a_crash_made_belongs_to_the_resource_that_was_renamed_meanwhile(rig: Rig) -> None:

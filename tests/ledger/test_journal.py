@@ -81,6 +81,40 @@ def test_parts_and_operations_of_one_address_are_separate_intents() -> None:
         assert ledger.unsettled() == intents
 
 
+def test_a_repeat_is_told_from_what_else_is_open_at_its_address() -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        run = ledger.begin_run("apply", "trace", "config", NOW)
+        site, settings, other = (
+            IntentDraft(SITE, "update", None, "d"),
+            IntentDraft(SITE, "update", "arming_settings", "d"),
+            IntentDraft(SITE, "update", "arming_settings", "other"),
+        )
+        first, second = ledger.intend_all(run, [site, settings], NOW)
+        assert ledger.intend_all(run, [settings, site], NOW) == [second, first]
+        [third] = ledger.intend_all(run, [other], NOW)
+        assert ledger.unsettled() == [first, third]
+
+
+def test_what_was_created_lately_is_known_from_its_settlement_on() -> None:
+    with Ledger.open(":memory:", "dev") as ledger:
+        run = ledger.begin_run("apply", "trace", "config", NOW)
+        drafts = [
+            IntentDraft(SITE, "create", None, "d"),
+            IntentDraft(DEVICE, "create", None, "d"),
+            IntentDraft(Address("site", ("acme", "old")), "create", None, "d"),
+            IntentDraft(Address("site", ("acme", "mill")), "update", None, "d"),
+            IntentDraft(Address("site", ("acme", "open")), "create", None, "d"),
+        ]
+        made, failed, old, updated, _ = ledger.intend_all(run, drafts, NOW)
+        ledger.settle(made, IntentStatus.DONE, "1", NOW)
+        ledger.settle(failed, IntentStatus.FAILED, None, NOW)
+        ledger.settle(old, IntentStatus.DONE, "2", NOW - timedelta(seconds=1))
+        ledger.settle(updated, IntentStatus.DONE, "3", NOW)
+        assert ledger.created_since(NOW) == {SITE}
+        assert ledger.created_since(NOW - timedelta(seconds=1)) == {SITE, old.address}
+        assert ledger.created_since(NOW + timedelta(seconds=1)) == frozenset()
+
+
 def test_a_batch_is_journalled_whole_or_not_at_all() -> None:
     with Ledger.open(":memory:", "dev") as ledger:
         run = ledger.begin_run("apply", "trace", "config", NOW)
