@@ -147,7 +147,8 @@ def _choose(
     spec = settings.environment(name)
     if spec is None:
         by = "--env" if given else ENVIRONMENT_VARIABLE
-        hint = suggestion(name, environment_names(settings))
+        known = suggestion(name, environment_names(settings))
+        hint = f"{known} Name it in {SETTINGS_FILE}, under `environments`, with its base_url and surface."
         raise ConfigError(f"{by}: there is no environment {explain.shown(name)}", hint=hint)
     values = spec.model_dump()
     values["dealers"] = spec.dealers

@@ -135,6 +135,7 @@ def test_an_unknown_environment_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, environment="prodution")
     assert '--env: there is no environment "prodution"' in caught.value.message
+    assert "reconciler.yaml" in caught.value.hint
     assert 'Did you mean "production"?' in caught.value.hint
     with pytest.raises(ConfigError, match="RECONCILER_ENV"):
         loaded(tmp_path, env={"RECONCILER_ENV": "x"})
