@@ -72,7 +72,7 @@ class Addressing:
         """``objects``, all those of ``collection``, by address.
 
         ``parents``: the remote ids by which the collection was reached. Raises PlanError, naming the
-        remote ids, where two of them claim one address that is not doubtful.
+        remote ids, where two of them claim one address that is not doubtful, and the ledger names neither.
         """
         known = self._known.get(collection) or _Known()
         if known.by_row and self._elsewhere(collection, parents):
@@ -88,6 +88,11 @@ class Addressing:
         going = _displaced(known, claims) if made_first(collection.kind) else {}
         for address in [each for each, lives in claims.items() if len(lives) > 1 and each in self._doubtful]:
             unclaimed += claims.pop(address)
+        for address, lives in claims.items():
+            ours = _recorded_twin(known, lives)
+            if ours is not None:
+                unclaimed += [live for live in lives if live is not ours]
+                claims[address] = [ours]
         _refuse_duplicates(claims)
         found = {address: lives[0] for address, lives in claims.items()} | going
         matched = self._by_identifying_fields(collection.kind, known, unclaimed, found)
@@ -145,6 +150,14 @@ def _proven(known: _Known, live: LiveObject, *, shown_only: bool) -> Address | N
     if resource is None:
         return declared or row.address
     return declared if _names_another(resource, live, shown_only=shown_only) else row.address
+
+
+def _recorded_twin(known: _Known, lives: Sequence[LiveObject]) -> LiveObject | None:
+    """Of several with one external id, the one that the ledger names."""
+    if len(lives) == 1 or len({live.external_id for live in lives}) > 1:
+        return None
+    recorded = [live for live in lives if live.remote_id in known.by_row]
+    return recorded[0] if len(recorded) == 1 else None
 
 
 def _displaced(known: _Known, claims: dict[Address, list[LiveObject]]) -> dict[Address, LiveObject]:

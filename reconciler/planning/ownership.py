@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from reconciler.kinds.kind import Kind
-from reconciler.model import Address, LiveObject, Owned, Resource
+from reconciler.model import Address, Collection, LiveObject, Owned, Resource
+from reconciler.planning.scope import collection_of
 
 
 def recorded(address: Address, live: LiveObject, owned: Mapping[Address, Owned]) -> bool:
@@ -23,6 +24,31 @@ def owns(address: Address, live: LiveObject, owned: Mapping[Address, Owned], pre
 def prefixed(live: LiveObject, prefix: str | None) -> bool:
     """True when the external id begins with the prefix that marks what is ours; no prefix marks nothing."""
     return bool(prefix and live.external_id and live.external_id.startswith(prefix))
+
+
+def twins(
+    objects: Mapping[Address, LiveObject],
+    declared: Mapping[Address, Resource],
+    owned: Mapping[Address, Owned],
+) -> Mapping[Address, Address]:
+    """The objects that have the external id of a resource which is another object, by address; and that.
+
+    None of them is declared or recorded. Their external id is no proof of ownership, whatever its prefix:
+    one of the two was made by mistake, and nobody but a person can tell that it is not this one.
+    """
+    names: dict[tuple[Collection, str | None], Address] = {
+        (collection_of(row.address), row.external_id): row.address
+        for row in owned.values()
+        if row.external_id is not None
+    }
+    names |= {(collection_of(each), resource.external_id): each for each, resource in declared.items()}
+    return {
+        address: names[collection_of(address), live.external_id]
+        for address, live in objects.items()
+        if address not in declared
+        and not recorded(address, live, owned)
+        and (collection_of(address), live.external_id) in names
+    }
 
 
 def outgoing(address: Address, remote_id: str) -> Address:

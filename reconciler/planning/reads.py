@@ -21,7 +21,7 @@ from reconciler.kinds.kind import Kind
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Address, Collection, LiveObject, Owned, Resource
 from reconciler.planning.order import referring_kinds
-from reconciler.planning.ownership import owns, replacement_reasons
+from reconciler.planning.ownership import owns, replacement_reasons, twins
 from reconciler.planning.scope import Scope, chain, collection_of
 
 
@@ -66,11 +66,12 @@ def child_collections(
     """
     found = {c for c in _needed(desired, owned, surfaces, scope) if c.parent in parents}
     declared = {resource.address: resource for resource in desired}
+    doubles = twins(parents, declared, owned)
     for address, live in parents.items():
         binding = surfaces.binding(address.kind)
         if binding is None or binding.delete is None or not scope.covers(address):
             continue
-        if not owns(address, live, owned, owned_prefix):
+        if address in doubles or not owns(address, live, owned, owned_prefix):
             continue
         resource = declared.get(address)
         if resource is not None and not replacement_reasons(

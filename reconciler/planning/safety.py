@@ -7,7 +7,7 @@ given together (DESIGN section 6).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import Problem, UnsafePlanError
@@ -15,7 +15,7 @@ from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Action, Address, Change, Collection, Grade, Owned, Resource, Snapshot
 from reconciler.planning.order import referenced_kinds
-from reconciler.planning.ownership import owns, prefixed
+from reconciler.planning.ownership import owns, prefixed, twins
 from reconciler.planning.reads import child_kinds
 from reconciler.planning.scope import Scope, chain, collection_of, parent_of
 
@@ -180,15 +180,20 @@ def _inhabited(changes: Sequence[Change], around: Circumstances) -> Iterator[Pro
         parent = parent_of(address)
         if parent is not None:
             children[parent].append(address)
+    doubles = twins(around.snapshot.objects, around.desired, around.owned)
     for change in going:
-        yield from _left_behind(change, sorted(children[change.address]), around)
+        yield from _left_behind(change, sorted(children[change.address]), doubles, around)
 
 
-def _left_behind(change: Change, children: Sequence[Address], around: Circumstances) -> Iterator[Problem]:
+def _left_behind(
+    change: Change, children: Sequence[Address], doubles: Container[Address], around: Circumstances
+) -> Iterator[Problem]:
     verb = "replaced" if change.action is Action.REPLACE else "deleted"
     what = f"{change.address} would be {verb}, but"
     objects, prefix = around.snapshot.objects, around.policy.owned_prefix
-    foreign = [each for each in children if not owns(each, objects[each], around.owned, prefix)]
+    foreign = [
+        each for each in children if each in doubles or not owns(each, objects[each], around.owned, prefix)
+    ]
     outside = [each for each in children if each not in foreign and not around.scope.covers(each)]
     unread = [
         REGISTRY[kind].collection

@@ -6,7 +6,7 @@ from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Address, Change, LiveObject
 from reconciler.planning.digest import precondition
 from reconciler.planning.endpoints import Calls
-from reconciler.planning.ownership import owns
+from reconciler.planning.ownership import owns, twins
 from reconciler.planning.safety import Circumstances
 from reconciler.planning.scope import chain, collection_of, parent_of
 
@@ -25,6 +25,7 @@ class Undeclared:
         self.changes: list[Change] = []
         self.unmanaged: list[Address] = []
         self.warnings: list[str] = []
+        self._twins = twins(around.snapshot.objects, around.desired, around.owned)
         for address, live in around.snapshot.objects.items():
             if address not in around.desired and around.scope.covers(address):
                 self._seen(address, live)
@@ -36,7 +37,14 @@ class Undeclared:
     def _seen(self, address: Address, live: LiveObject) -> None:
         around, kind = self._around, REGISTRY[address.kind]
         binding = around.surfaces.binding(kind.name)
-        if not owns(address, live, around.owned, around.policy.owned_prefix):
+        if address in self._twins:
+            self.unmanaged.append(address)
+            if self._twins[address] in around.snapshot.objects:
+                self.warnings.append(
+                    f"{address} has the external id of {self._twins[address]} and is another object, "
+                    f"{live.remote_id}: it is left alone; remove it in the portal if it is a mistake"
+                )
+        elif not owns(address, live, around.owned, around.policy.owned_prefix):
             self.unmanaged.append(address)
         elif kind.adopted or binding is None:
             return

@@ -113,15 +113,33 @@ def test_objects_without_external_id_match_by_their_fields_only_if_one_does(acco
     }
 
 
-@pytest.mark.parametrize("rows", [[], [Owned(HQ, "2", "hq")]])
-def test_two_objects_with_one_external_id_are_an_error_that_names_both(
-    account: Account, rows: list[Owned]
-) -> None:
+def test_two_objects_with_one_external_id_are_an_error_that_names_both(account: Account) -> None:
     account.put("site", ("12345",), "hq")
     account.put("site", ("12345",), "hq")
     with pytest.raises(PlanError, match=r"site:acme/hq exists 2 times .* 1 and 2") as caught:
-        read(account, [dealer(), site()], *rows)
+        read(account, [dealer(), site()])
     assert caught.value.address == HQ
+
+
+@pytest.mark.parametrize("ours", ["1", "2"])
+def test_of_two_objects_with_one_external_id_the_ledger_says_which_is_ours(
+    account: Account, ours: str
+) -> None:
+    other = "2" if ours == "1" else "1"
+    account.put("site", ("12345",), "hq")
+    account.put("site", ("12345",), "hq")
+    found = addresses(read(account, [dealer(), site()], Owned(HQ, ours, "hq")))
+    assert found == {"dealer:acme": "12345", "site:acme/hq": ours, f"site:acme/#{other}": other}
+
+
+def test_the_object_of_the_ledger_and_one_with_a_newly_written_external_id_are_an_error(
+    account: Account,
+) -> None:
+    """To replace ours would delete it, and then find its new external id taken."""
+    account.put("site", ("12345",), "hq")
+    account.put("site", ("12345",), "hq-2")
+    with pytest.raises(PlanError, match=r"site:acme/hq exists 2 times .* 1 and 2"):
+        read(account, [dealer(), resource("site:acme/hq", external_id="hq-2")], Owned(HQ, "1", "hq"))
 
 
 def test_two_strangers_with_one_external_id_are_both_listed(account: Account) -> None:

@@ -146,6 +146,28 @@ def test_a_person_says_that_it_did_not_happen_and_it_is_made(
     assert cli("plan", directory, "--detailed-exitcode").code == 0
 
 
+def test_the_twin_of_what_a_person_named_blocks_nothing_and_is_left_alone(
+    directory: Path, cli: Cli, served: Served
+) -> None:
+    (directory / "reconciler.yaml").write_text(
+        "version: 1\nownership: {external_id_prefix: hq}\n", encoding="utf-8"
+    )
+    twins = [row.id for row in served.sandbox.store.within("site", "12345") if row.external_id == "hq"]
+    with served.sandbox.store.transaction():
+        for twin in twins:
+            served.sandbox.store.insert("device", f"12345/{twin}", "hq-door", {}, NOW.timestamp())
+    assert cli("ledger", "resolve", "site:acme/hq", directory, "--happened", "--id", twins[0]).code == 0
+    planned = cli("plan", directory, "--format", "json", "--allow-deletes", 1)
+    assert [each for each, action in planned.changes().items() if action == "delete"] == [
+        "device:acme/hq/hq-door"
+    ]
+    [warning] = [each for each in planned.json["warnings"] if "another object" in each]
+    assert warning.startswith(f"site:acme/#{twins[1]} has the external id of site:acme/hq")
+    applied = cli("apply", directory, "--yes", "--allow-deletes", 1)
+    assert applied.code == 0, applied.out + applied.err
+    assert len(list(served.sandbox.store.below(f"12345/{twins[1]}"))) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [

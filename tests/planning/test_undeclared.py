@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.kinds.surfaces import surfaces
 from reconciler.model import Action, Change, EndpointUse, Owned
 from reconciler.planning.digest import precondition
 from reconciler.planning.scope import Scope
-from tests.planning.world import DEALER_SURFACE, PARTNER, World, at, live_of, resource
+from tests.planning.world import ANYTHING, DEALER_SURFACE, PARTNER, World, at, live_of, resource
 
 ACME = resource("dealer:acme")
 HQ = resource("site:acme/hq")
@@ -54,6 +56,17 @@ def test_a_released_dealer_is_told_with_what_is_owned_below_it() -> None:
     assert world.plan().warnings == (
         "dealer:acme is no longer declared; it stays connected, 2 owned resources are below it",
     )
+
+
+def test_a_twin_of_what_is_ours_is_never_deleted_whatever_its_prefix() -> None:
+    """Nobody can tell from its external id whether it was made by mistake, or who uses it."""
+    twin = resource("site:acme/#5", external_id="hq")
+    for world in (World().converged(ACME, HQ), World().converged(ACME).exists(HQ)):
+        made = world.exists(twin, owned=False).plan(policy=replace(ANYTHING, owned_prefix="h"))
+        assert twin.address not in {change.address for change in made.changes}
+        assert twin.address in made.unmanaged
+        [warning] = [text for text in made.warnings if "site:acme/#5" in text]
+        assert warning.startswith("site:acme/#5 has the external id of site:acme/hq and is another object")
 
 
 class TestASurfaceThatOffersNoDelete:
