@@ -6,7 +6,8 @@
     python benchmarks/chaos.py --matrix                 every fault at every request on every server
     python benchmarks/chaos.py --sigkill                real processes, killed at every request
 
-A story is one account through several edits. After each edit come one or more applies under faults, some
+A story is one account through several edits, renames and new external ids among them, on the partner or
+the dealer surface, with lists whole or in pages. After each edit come one or more applies under faults, some
 of which die on the way. Then comes the next edit, met by whatever that has come to, or one quiet apply:
 after it the account must equal the manifests, nothing may exist twice or be lost, what others keep there
 must be untouched, the ledger must own exactly what is declared, and no write may be open. Every story ends
@@ -31,6 +32,7 @@ from pathlib import Path
 
 from reconciler.kinds.surfaces import surfaces
 from reconciler.manifests import Project
+from reconciler.model import Surface
 from reconciler.sandbox.credentials import DEALER_ID
 from reconciler.sandbox.seed import set_up
 from tests.faults import wild
@@ -48,6 +50,8 @@ from tests.faults.projects import (
 from tests.faults.world import World
 
 EDITS = 6
+DEALER_SHARE = 0.15
+"""Of the stories, on the surface of one dealer."""
 NO_PROJECT = "{kind: dealer, id: acme, dealer_id: 12345}\n"
 
 
@@ -66,8 +70,12 @@ def story(seed: int, number: int, *, tell: bool = False) -> Told:
     """Live through story ``number`` of ``seed``."""
     chance = random.Random(f"{seed}/{number}")
     directory = Path(tempfile.mkdtemp(prefix="chaos", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    world = World(directory, switches=wild.server(chance))
-    if chance.random() < 0.3:
+    surface: Surface = "dealer" if chance.random() < DEALER_SHARE else "partner"
+    world = World(directory, switches=wild.server(chance), surface=surface)
+    if surface == "dealer":
+        site = {"external_id": "a", "name": "Site A", "timezone": "UTC"}
+        world.sandbox.set_up(DEALER_ID, {"sites": [site]})
+    elif chance.random() < 0.3:
         world.surfaces = surfaces("partner", sandbox=True, corrections=wild.ONE_BY_ONE)
     try:
         return _live(world, chance, number, tell=tell)
@@ -77,8 +85,8 @@ def story(seed: int, number: int, *, tell: bool = False) -> Told:
 
 
 def _live(world: World, chance: random.Random, number: int, *, tell: bool) -> Told:
-    base = project(world.directory / "project", NO_PROJECT)
-    plans = wild.Wild(chance)
+    base = project(world.directory / "project", NO_PROJECT, world.surface)
+    plans = wild.Wild(chance, world.surface)
     runs = killed = quiet = 0
     for edit in range(EDITS):
         if edit:

@@ -14,6 +14,7 @@ from reconciler.engine.events import Event, StepFinished, StepStarted, ValueRepl
 from reconciler.engine.fetch import ignore
 from reconciler.engine.graph import Graph
 from reconciler.engine.journal import PATIENCE, Journal
+from reconciler.engine.lag import made_lately
 from reconciler.engine.payload import Payloads, Secrets
 from reconciler.engine.sending import Delivery, Sender, adopted
 from reconciler.engine.width import EIGHT, MOST, Width
@@ -70,7 +71,7 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
     from then on), and nothing for a write that fails: the report says so.
     """
     rows = dict(owned)
-    doubted = _possibly_made(journal, run, read_at - timedelta(seconds=sum(patience)))
+    doubted = _possibly_made(journal, run, owned, read_at - timedelta(seconds=sum(patience)))
     _record_what_needs_no_write(plan, desired, snapshot, rows, surfaces, journal)
     sender = Sender(
         run=run,
@@ -94,14 +95,16 @@ def execute(  # noqa: PLR0913  # each is a separate door to the world, given by 
     return execution.run(width)
 
 
-def _possibly_made(journal: Journal, run: int, since: datetime) -> frozenset[Address]:
+def _possibly_made(
+    journal: Journal, run: int, owned: Mapping[Address, Owned], since: datetime
+) -> frozenset[Address]:
     """What lists may not show yet although it exists: creates left open before, and those done since."""
     left_open = {
         intent.address
         for intent in journal.unsettled()
         if intent.operation == "create" and intent.run != run  # what this run announced was not sent yet
     }
-    return frozenset(left_open) | journal.created_since(since)
+    return frozenset(left_open) | {row.address for row in made_lately(owned, journal.created_since(since))}
 
 
 def _ids_by_collection(snapshot: Snapshot) -> dict[Collection, frozenset[str]]:

@@ -31,8 +31,11 @@ class Findings(Protocol):
         """The open and the unknown intents, oldest first."""
         ...
 
-    def created_since(self, instant: datetime) -> frozenset[Address]:
-        """What was created, as far as is known, at ``instant`` (aware) or after."""
+    def created_since(self, instant: datetime) -> frozenset[tuple[str, str]]:
+        """Kind and CHeKT's id of what was created, as far as is known, at ``instant`` (aware) or after.
+
+        Not its address, since it may go by another name today.
+        """
         ...
 
     def record(self, owned: Owned) -> None:
@@ -81,7 +84,7 @@ class Unrecorded:
     def unsettled(self) -> list[Intent]:
         return self.kept.unsettled()
 
-    def created_since(self, instant: datetime) -> frozenset[Address]:
+    def created_since(self, instant: datetime) -> frozenset[tuple[str, str]]:
         return self.kept.created_since(instant)
 
     def record(self, owned: Owned) -> None:

@@ -14,17 +14,17 @@ def left_behind(
     desired: Sequence[Resource],
     owned: Mapping[Address, Owned],
     unsettled: Sequence[Intent],
-    recent: frozenset[Address],
+    recent: frozenset[tuple[str, str]],
     surfaces: Surfaces,
 ) -> list[Owned]:
-    """What was made a moment ago (``recent``), or may have been, and is not what a manifest declares now.
+    """What was made a moment ago, or may have been, and is not what a manifest declares now.
 
-    A list that lags does not show it yet. A create of the same object would be looked for before it is
-    sent; but for what is declared no more, or with another external id, nothing is sent, and its row
-    would be dropped as that of an object that is gone.
+    ``recent``: kind and CHeKT's id of what was made. A list that lags does not show it yet. A create of
+    the same object would be looked for before it is sent; but for what is declared no more, or with
+    another external id, nothing is sent, and its row would be dropped as that of an object that is gone.
     """
     declared = {each.address: each.external_id for each in desired}
-    rows = [row for address, row in owned.items() if address in recent]
+    rows = made_lately(owned, recent)
     creates = (intent for intent in unsettled if intent.operation == "create")
     rows += [Owned(intent.address, None, intent.external_id) for intent in creates]
     return [
@@ -33,6 +33,11 @@ def left_behind(
         if _readable(row.address, surfaces)
         and (row.address not in declared or row.external_id not in (None, declared[row.address]))
     ]
+
+
+def made_lately(owned: Mapping[Address, Owned], recent: frozenset[tuple[str, str]]) -> list[Owned]:
+    """The rows of ``recent``: kind and CHeKT's id of what was made."""
+    return [row for row in owned.values() if (row.address.kind, row.remote_id) in recent]
 
 
 def _readable(address: Address, surfaces: Surfaces) -> bool:

@@ -164,14 +164,14 @@ class JournalTables:
         if not changed:
             raise LedgerError(f"intent {intent.id} is settled already", address=intent.address)
 
-    def created_since(self, instant: datetime) -> frozenset[Address]:
-        """The addresses of creates that were settled as done at ``instant`` (aware) or after."""
+    def created_since(self, instant: datetime) -> frozenset[tuple[str, str]]:
+        """Kind and CHeKT's id of what was created: settled as done at ``instant`` (aware) or after."""
         rows = self._database.rows(
-            "SELECT DISTINCT address FROM intents WHERE environment = ? AND operation = 'create'"
-            " AND status = 'done' AND settled_at >= ?",
+            "SELECT DISTINCT address, remote_id FROM intents WHERE environment = ? AND operation = 'create'"
+            " AND status = 'done' AND remote_id IS NOT NULL AND settled_at >= ?",
             (self._database.environment, stamp(instant)),
         )
-        return frozenset(Address.parse(row["address"]) for row in rows)
+        return frozenset((Address.parse(row["address"]).kind, row["remote_id"]) for row in rows)
 
     def unsettled(self, address: Address | None = None) -> list[Intent]:
         """The open and the unknown intents (of ``address``, where given), oldest first.

@@ -25,6 +25,8 @@ MADE = (
 NEXT = {
     "declared no more": BASE.rstrip("-\n") + "\n",
     "made anew": MADE.replace("id: shed,", "id: shed, external_id: shed-2,"),
+    "called otherwise": MADE.replace("id: shed,", "id: barn, external_id: shed, moved_from: shed,"),
+    "a child called otherwise": MADE.replace("id: kim,", "id: kimberly, external_id: kim, moved_from: kim,"),
     "a child made anew": MADE.replace("id: kim,", "id: kim, external_id: kim-2,"),
 }
 

@@ -206,7 +206,14 @@ class World:
     def account(self, project: Project, boundaries: Boundaries | None = None) -> Iterator[Account]:
         """The account, open like by a new process."""
         boundaries = boundaries or Boundaries()
-        connection = chekt.Connection(URL, self.surface, self._credentials(), rate=EMBEDDED_RATE)
+        limit = self.sandbox.switches.list_page_limit
+        connection = chekt.Connection(
+            URL,
+            self.surface,
+            self._credentials(),
+            rate=EMBEDDED_RATE,
+            page_sizes=frozenset({limit} if limit else ()),
+        )
         redactor = Redactor()
         runtime = Runtime(env=SECRETS, redactor=redactor, clock=self.time.now, sleep=self.time.sleep)
         client = chekt.connect(
