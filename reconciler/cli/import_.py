@@ -47,7 +47,7 @@ Examples:
 @click.option(
     "--timezone", metavar="ZONE", help="Time zone of the sites, where the surface does not show it."
 )
-@options.limits
+@options.reading_limits
 @options.output_format("text", "json")
 @options.lock_timeout
 @click.pass_obj
@@ -86,6 +86,11 @@ def import_(  # noqa: PLR0913  # one argument an option
     elif address is None or remote_id is None:
         raise ConfigError(
             "import needs --into NEW_DIR, or ADDRESS and ID", hint="see 'reconciler import --help'"
+        )
+    elif dealers or timezone or limits.targets or limits.excludes:
+        raise ConfigError(
+            "--dealer, --timezone, --target and --exclude are for a whole account",
+            hint="Leave them out: ADDRESS and ID name the one object.",
         )
     else:
         made = _one(console, reading, address, remote_id, lock_timeout)

@@ -29,7 +29,8 @@ def ledger() -> None:
 Examples:
   reconciler ledger show
   reconciler ledger show --open             only the writes without a known outcome
-  reconciler ledger show --env production --format json"""
+  reconciler ledger show --env production --format json""",
+    short_help="List what is owned, the last runs, writes of unknown outcome.",
 )
 @options.project
 @click.option("--open", "only_open", is_flag=True, help="Only the writes whose outcome is not known.")
@@ -69,7 +70,8 @@ def show(console: Console, reading: options.Reading, output_format: str, *, only
     epilog="""\b
 Examples:
   reconciler ledger resolve site:acme/hq --happened --id 1234
-  reconciler ledger resolve site:acme/hq sites --env production --did-not-happen"""
+  reconciler ledger resolve site:acme/hq sites --env production --did-not-happen""",
+    short_help="Settle a write of unknown outcome by a person's word.",
 )
 @click.argument("address")
 @options.project

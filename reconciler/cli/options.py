@@ -99,7 +99,7 @@ max_rate = click.option(
 )
 """Kept on the console, for whatever opens an account."""
 
-_LIMITS = (
+_NARROWING = (
     click.option(
         "--target",
         "-t",
@@ -115,12 +115,16 @@ _LIMITS = (
         multiple=True,
         help="Leave out these addresses; may be repeated.",
     ),
-    click.option(
-        "--allow-deletes",
-        type=click.IntRange(0),
-        metavar="N",
-        help="Lift the delete caps for a plan with exactly N deletes and replaces.",
-    ),
+)
+
+_ALLOW_DELETES = click.option(
+    "--allow-deletes",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Lift the delete caps for a plan with exactly N deletes and replaces.",
+)
+
+_PACE = (
     click.option(
         "--parallelism",
         type=click.IntRange(1, 64),
@@ -169,19 +173,27 @@ def project(command: Command) -> Command:
 
 def limits(command: Command) -> Command:
     """--target, --exclude, --allow-deletes and --parallelism, as ``limits``."""
+    return _with((*_NARROWING, _ALLOW_DELETES, *_PACE), _limited(command))
 
+
+def reading_limits(command: Command) -> Command:
+    """Those of ``limits`` that mean something where nothing is deleted."""
+    return _with((*_NARROWING, *_PACE), _limited(command))
+
+
+def _limited(command: Command) -> Command:
     @functools.wraps(command)
     def gathered(
         *args: Any,
         targets: tuple[str, ...],
         excludes: tuple[str, ...],
-        allow_deletes: int | None,
         parallelism: int,
+        allow_deletes: int | None = None,
         **rest: Any,
     ) -> Any:
         return command(*args, limits=Limits(targets, excludes, allow_deletes, parallelism), **rest)
 
-    return _with(_LIMITS, gathered)  # type: ignore[return-value]  # as above
+    return gathered  # type: ignore[return-value]  # as above
 
 
 def directory_argument(command: Command) -> Command:

@@ -98,3 +98,13 @@ def test_import_refuses_what_it_cannot_prove(
     assert cli("import", "site:acme/hq", number, directory).code == 0
     assert "owned already, as site:acme/hq" in cli("import", "site:acme/other", number, directory).err
     assert "nothing to import" in cli("import", "site:acme/hq", number, directory).err
+
+
+@pytest.mark.parametrize(
+    "option", ["--dealer=acme=1", "--timezone=UTC", "--target=site:*", "--exclude=site:*"]
+)
+def test_what_limits_a_whole_account_is_refused_beside_one_object(
+    cli: Cli, project: Callable[..., Path], option: str
+) -> None:
+    refused = cli("import", "site:acme/hq", "17", project(account_yaml=SITE), option)
+    assert (refused.code, "whole account" in refused.err) == (1, True)
