@@ -18,6 +18,22 @@ from reconciler.sandbox import RequestRecord, Sandbox, Server, Switches
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
+DEALER = "kind: dealer\nid: acme\ndealer_id: 12345\n"
+ONE_SITE = f"{DEALER}---\nkind: site\nid: hq\nname: HQ\ntimezone: UTC\n"
+TWO_SITES = f"""{DEALER}---
+kind: site
+id: hq
+name: Headquarters
+timezone: Asia/Seoul
+devices:
+  - {{id: door, device_type: camera, zone_number: "001"}}
+---
+kind: site
+id: depot
+name: Depot
+timezone: Asia/Seoul
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

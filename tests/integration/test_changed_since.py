@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Cli, Result, Served
+from tests.integration.conftest import DEALER, Cli, Result, Served
 
-DEALER = "kind: dealer\nid: acme\ndealer_id: 12345\n"
 SITES = "/partner/v1/dealers/12345/sites"
 
 

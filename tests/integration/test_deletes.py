@@ -8,9 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.conftest import Cli, Served
-
-DEALER = "kind: dealer\nid: acme\ndealer_id: 12345\n"
+from tests.integration.conftest import DEALER, Cli, Served
 
 
 def sites(*names: str, lifecycle: str = "") -> str:

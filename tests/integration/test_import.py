@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler import sandbox as simulator
-from tests.integration.conftest import Cli, Served
+from tests.integration.conftest import DEALER, Cli, Served
 
 KEPT = ("reconciler.yaml", "portal.json")
 
@@ -117,7 +117,7 @@ def test_settings_that_exist_keep_every_byte_and_get_the_defaults_behind(
     cli: Cli, served: Served, project: Callable[..., Path], tmp_path: Path
 ) -> None:
     sites = "".join(f"---\nkind: site\nid: s{n}\nname: Site {n}\ntimezone: Asia/Seoul\n" for n in range(3))
-    other = project("other", account_yaml="kind: dealer\nid: acme\ndealer_id: 12345\n" + sites)
+    other = project("other", account_yaml=DEALER + sites)
     assert cli("apply", other, "--yes").code == 0
     text = "# ours\r\nversion: 1   # as ever\r\nvariables: {a: 1}\r\n"
     mine = project("mine")
@@ -148,7 +148,7 @@ def test_only_what_is_in_scope_is_written(
 def test_an_import_never_overwrites_and_leaves_nothing_half_written(
     account: None, cli: Cli, served: Served, project: Callable[..., Path], tmp_path: Path
 ) -> None:
-    taken = project("taken", mine_yaml="kind: dealer\nid: acme\ndealer_id: 12345\n")
+    taken = project("taken", mine_yaml=DEALER)
     assert "already holds manifests: mine.yaml" in cli("import", "--into", taken, *IMPORT).err
     assert "which dealer" in cli("import", "--into", tmp_path / "none").err
     assert "write a name" in cli("import", "--into", tmp_path / "none", "--dealer", "a/b=12345").err

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Cli, Served
-
-SITE = "kind: dealer\nid: acme\ndealer_id: 12345\n---\nkind: site\nid: hq\nname: HQ\ntimezone: UTC\n"
+from tests.integration.conftest import ONE_SITE, Cli, Served
 
 
 def owned(cli: Cli, directory: Path) -> dict[str, tuple[str, str | None]]:
@@ -35,21 +33,25 @@ def test_adopt_takes_an_object_over_without_a_write_and_is_inert_afterwards(
     cli: Cli, served: Served, project: Callable[..., Path], portal: Callable[..., int], external_id: str
 ) -> None:
     number = portal(external_id)
-    directory = project(account_yaml=SITE + f'adopt: {{id: "{number}"}}\n')
+    directory = project(account_yaml=ONE_SITE + f'adopt: {{id: "{number}"}}\n')
     assert cli("plan", directory, "--format", "json").changes()["site:acme/hq"] == "adopt"
     served.forget()
     applied = cli("apply", directory, "--yes")
     assert applied.code == 0, applied.err
     assert not [call for call in served.calls() if not call.startswith("GET")]
     assert owned(cli, directory)["site:acme/hq"] == (str(number), external_id)
-    for text in (SITE + f"adopt: {{id: {number}}}\n", SITE, SITE.replace("name: HQ", "name: New")):
+    for text in (
+        ONE_SITE + f"adopt: {{id: {number}}}\n",
+        ONE_SITE,
+        ONE_SITE.replace("name: HQ", "name: New"),
+    ):
         project(account_yaml=text)
         changes = cli("plan", directory, "--format", "json").changes()
         assert changes == ({"site:acme/hq": "update"} if "New" in text else {})
 
 
 def test_adopt_of_what_is_not_there_is_no_reason_to_make_it(cli: Cli, project: Callable[..., Path]) -> None:
-    directory = project(account_yaml=SITE + 'adopt: {id: "17"}\n')
+    directory = project(account_yaml=ONE_SITE + 'adopt: {id: "17"}\n')
     refused = cli("plan", directory, "--format", "json").json["error"]
     assert (refused["code"], refused["address"]) == ("plan", "site:acme/hq")
     assert "no site 17 to adopt" in refused["message"]
@@ -58,9 +60,9 @@ def test_adopt_of_what_is_not_there_is_no_reason_to_make_it(cli: Cli, project: C
 def test_an_adopt_that_names_another_object_than_the_owned_one_is_told_of(
     cli: Cli, project: Callable[..., Path], served: Served
 ) -> None:
-    directory = project(account_yaml=SITE)
+    directory = project(account_yaml=ONE_SITE)
     assert cli("apply", directory, "--yes").code == 0
-    project(account_yaml=SITE + 'adopt: {id: "99"}\n')
+    project(account_yaml=ONE_SITE + 'adopt: {id: "99"}\n')
     planned = cli("plan", directory, "--format", "json")
     assert planned.changes() == {}
     assert "adopt names 99" in " ".join(planned.json["warnings"])
@@ -70,7 +72,7 @@ def test_import_takes_one_object_over_and_shows_what_follows(
     cli: Cli, served: Served, project: Callable[..., Path], portal: Callable[..., int]
 ) -> None:
     number = portal(name="Old name")
-    directory = project(account_yaml=SITE)
+    directory = project(account_yaml=ONE_SITE)
     served.forget()
     imported = cli("import", "site:acme/hq", number, directory)
     assert imported.code == 0, imported.err
@@ -84,7 +86,7 @@ def test_import_refuses_what_it_cannot_prove(
     cli: Cli, served: Served, project: Callable[..., Path], portal: Callable[..., int]
 ) -> None:
     number = portal()
-    directory = project(account_yaml=SITE + "---\n" + SITE.split("---\n")[1].replace("hq", "other"))
+    directory = project(account_yaml=ONE_SITE + "---\n" + ONE_SITE.split("---\n")[1].replace("hq", "other"))
     for arguments, said in (
         (("site:acme/nowhere", number), "matches no resource"),
         (("site", number), "is not an address"),

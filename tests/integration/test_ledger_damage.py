@@ -10,31 +10,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.ledger.schema import SCHEMA_VERSION
-from tests.integration.conftest import Cli, Served
-
-ACCOUNT = """
-kind: dealer
-id: acme
-dealer_id: 12345
----
-kind: site
-id: hq
-name: Headquarters
-timezone: Asia/Seoul
-devices:
-  - {id: door, device_type: camera, zone_number: "001"}
----
-kind: site
-id: depot
-name: Depot
-timezone: Asia/Seoul
-"""
+from tests.integration.conftest import TWO_SITES, Cli, Served
 
 
 @pytest.fixture
 def directory(project: Callable[..., Path], served: Served, cli: Cli) -> Path:
     """A project that has been applied."""
-    path = project(account_yaml=ACCOUNT)
+    path = project(account_yaml=TWO_SITES)
     assert cli("apply", path, "--yes").code == 0
     return path
 
@@ -175,7 +157,7 @@ def test_a_ledger_that_was_lost_deletes_nothing_even_where_manifests_went_too(
 ) -> None:
     before = served.sandbox.state()["objects"]
     deleted(file(directory))
-    (directory / "account.yaml").write_text(ACCOUNT.split("---", maxsplit=1)[0], encoding="utf-8")
+    (directory / "account.yaml").write_text(TWO_SITES.split("---", maxsplit=1)[0], encoding="utf-8")
     assert cli("apply", directory, "--yes").code == 0
     assert served.sandbox.state()["objects"] == before
 

@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.ledger import EnvironmentLock
 from reconciler.sandbox import Fault
-from tests.integration.conftest import Cli, Served
+from tests.integration.conftest import DEALER, Cli, Served
 
 RECONCILER = [sys.executable, "-m", "reconciler"]
 
@@ -42,8 +42,7 @@ def until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def many_sites(count: int) -> str:
-    head = "kind: dealer\nid: acme\ndealer_id: 12345\n"
-    return head + "".join(
+    return DEALER + "".join(
         f"---\nkind: site\nid: s{n:03}\nname: Site {n}\ntimezone: UTC\n" for n in range(count)
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Cli, Served
+from tests.integration.conftest import DEALER, Cli, Served
 
 DEALERS = "kind: dealer\nid: {}\ndealer_id: 12345\n---\nkind: dealer\nid: {}\ndealer_id: 777\n"
 HQ = (
@@ -63,16 +63,13 @@ def test_a_dealer_with_another_number_takes_nothing_along(cli: Cli, served: Serv
     assert "delete" not in cli("plan", applied, "--format", "json").changes().values()
 
 
-ONE = "kind: dealer\nid: acme\ndealer_id: 12345\n"
-
-
 def site(name: str, extra: str = "") -> str:
     return HQ.format("acme").replace("id: hq", f"id: {name}") + extra
 
 
 @pytest.fixture
 def one(cli: Cli, served: Served, project: Callable[..., Path]) -> Path:
-    directory = project(account_yaml=ONE + site("hq"))
+    directory = project(account_yaml=DEALER + site("hq"))
     assert cli("apply", directory, "--yes").code == 0
     return directory
 
@@ -81,7 +78,7 @@ def one(cli: Cli, served: Served, project: Callable[..., Path]) -> Path:
 def test_a_renamed_site_is_the_same_site(
     cli: Cli, served: Served, one: Path, project: Callable[..., Path], source: str
 ) -> None:
-    project(account_yaml=ONE + site("tower", f"moved_from: {source}\n"))
+    project(account_yaml=DEALER + site("tower", f"moved_from: {source}\n"))
     planned = cli("plan", one, "--format", "json")
     assert planned.changes() == {}
     assert "site:acme/hq is called site:acme/tower now" in " ".join(planned.json["warnings"])
@@ -92,22 +89,22 @@ def test_a_renamed_site_is_the_same_site(
     rows = [row["address"] for row in cli("ledger", "show", one, "--format", "json").json["owned"]]
     assert rows == ["contact:acme/tower/first", "dealer:acme", "device:acme/tower/door", "site:acme/tower"]
     for text in (site("tower", "moved_from: hq\n"), site("tower")):  # inert, and then removed
-        project(account_yaml=ONE + text)
+        project(account_yaml=DEALER + text)
         again = cli("plan", one, "--format", "json")
         assert (again.changes(), again.json["warnings"]) == ({}, [])
 
 
 def test_a_child_is_renamed_within_a_renamed_site(cli: Cli, one: Path, project: Callable[..., Path]) -> None:
     text = site("tower", "moved_from: hq\n").replace("id: door,", "id: gate, moved_from: door,")
-    project(account_yaml=ONE + text)
+    project(account_yaml=DEALER + text)
     assert cli("plan", one, "--format", "json").changes() == {}
     assert cli("apply", one, "--yes").code == 0
-    project(account_yaml=ONE + site("tower").replace("id: door,", "id: gate,"))
+    project(account_yaml=DEALER + site("tower").replace("id: door,", "id: gate,"))
     assert cli("plan", one, "--format", "json").changes() == {}
 
 
 def test_names_move_along_a_chain_in_one_step(cli: Cli, one: Path, project: Callable[..., Path]) -> None:
-    project(account_yaml=ONE + site("hq") + site("annex"))
+    project(account_yaml=DEALER + site("hq") + site("annex"))
     assert cli("apply", one, "--yes").code == 0
     chain = (
         site("annex", "moved_from: hq\nexternal_id: hq\n").replace(
@@ -116,7 +113,7 @@ def test_names_move_along_a_chain_in_one_step(cli: Cli, one: Path, project: Call
         site("depot", "moved_from: annex\nexternal_id: annex\n"),
     )
     for _ in range(2):
-        project(account_yaml=ONE + "".join(chain))
+        project(account_yaml=DEALER + "".join(chain))
         assert cli("plan", one, "--format", "json").changes() == {}
         assert cli("apply", one, "--yes").code == 0
 
@@ -124,9 +121,9 @@ def test_names_move_along_a_chain_in_one_step(cli: Cli, one: Path, project: Call
 def test_an_external_id_that_a_renamed_site_keeps_is_not_given_twice(
     cli: Cli, one: Path, project: Callable[..., Path]
 ) -> None:
-    project(account_yaml=ONE + site("tower", "moved_from: hq\n"))
+    project(account_yaml=DEALER + site("tower", "moved_from: hq\n"))
     assert cli("apply", one, "--yes").code == 0
-    project(account_yaml=ONE + site("tower") + site("hq"))
+    project(account_yaml=DEALER + site("tower") + site("hq"))
     refused = cli("plan", one, "--format", "json").json["error"]
     assert 'still has the external id "hq"' in refused["message"]
 
@@ -139,23 +136,23 @@ def test_a_rename_that_cannot_be_is_an_error(cli: Cli, one: Path, project: Calla
         (site("a", "moved_from: b\n") + site("b", "moved_from: a\n"), "go round in a circle"),
         (site("a", "moved_from: device:acme/hq/door\n"), "is no site"),
     ):
-        project(account_yaml=ONE + text)
+        project(account_yaml=DEALER + text)
         refused = cli("validate", one)
         assert refused.code == 1
         assert said in refused.err
 
 
 def test_two_owned_objects_do_not_become_one(cli: Cli, one: Path, project: Callable[..., Path]) -> None:
-    project(account_yaml=ONE + site("hq") + site("tower"))
+    project(account_yaml=DEALER + site("hq") + site("tower"))
     assert cli("apply", one, "--yes").code == 0
-    project(account_yaml=ONE + site("tower", "moved_from: hq\n"))
+    project(account_yaml=DEALER + site("tower", "moved_from: hq\n"))
     assert "both are owned" in cli("plan", one, "--format", "json").json["error"]["message"]
 
 
 def test_a_name_that_was_never_owned_renames_nothing(
     cli: Cli, one: Path, project: Callable[..., Path]
 ) -> None:
-    project(account_yaml=ONE + site("hq") + site("new", "moved_from: never\n"))
+    project(account_yaml=DEALER + site("hq") + site("new", "moved_from: never\n"))
     planned = cli("plan", one, "--format", "json")
     assert planned.changes()["site:acme/new"] == "create"
     assert "site:acme/never, which is not owned here; what was renamed again" in " ".join(
@@ -166,10 +163,10 @@ def test_a_name_that_was_never_owned_renames_nothing(
 def test_an_override_goes_along_with_its_site(cli: Cli, one: Path, project: Callable[..., Path]) -> None:
     schedule = "---\nkind: schedule\nid: s\nwindows: []\n"
     arming = "arming: {schedule: s}\n"
-    project(account_yaml=ONE + site("hq", arming) + schedule)
+    project(account_yaml=DEALER + site("hq", arming) + schedule)
     until = ("--until", "2100-01-01T00:00:00Z", "--reason", "works")
     said = cli("override", "set", "site:acme/hq", one, "--state", "armed_away", *until)
     assert said.code == 0, said.err
-    project(account_yaml=ONE + site("tower", arming + "moved_from: hq\n") + schedule)
+    project(account_yaml=DEALER + site("tower", arming + "moved_from: hq\n") + schedule)
     assert cli("apply", one, "--yes").code == 0
     assert "site:acme/tower" in cli("override", "list", one).out

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.conftest import Cli, Served
+from tests.integration.conftest import DEALER, Cli, Served
 
-ACME = "kind: dealer\nid: acme\ndealer_id: 12345\n"
 STATION = "---\nkind: monitoring_station\nid: central\nname: Central\n"
 SITE = "---\nkind: site\nid: {}\nname: {}\ntimezone: UTC\nmonitoring_station: central\n"
 SITES = SITE.format("hq", "HQ") + SITE.format("depot", "Depot")
@@ -17,9 +16,9 @@ RENEWED = f"{STATION}external_id: central-2\n"
 def test_it_is_made_anew_its_sites_turn_to_it_and_the_old_one_goes(
     cli: Cli, served: Served, project: Callable[..., Path]
 ) -> None:
-    directory = project(account_yaml=ACME + STATION + SITES)
+    directory = project(account_yaml=DEALER + STATION + SITES)
     assert cli("apply", directory, "--yes").code == 0
-    (directory / "account.yaml").write_text(ACME + RENEWED + SITES, encoding="utf-8")
+    (directory / "account.yaml").write_text(DEALER + RENEWED + SITES, encoding="utf-8")
     served.forget()
     result = cli("apply", directory, "--yes", "--allow-deletes", 1)
     assert result.code == 0, result.out + result.err
@@ -34,9 +33,9 @@ def test_it_is_made_anew_its_sites_turn_to_it_and_the_old_one_goes(
 def test_a_site_outside_the_run_that_refers_to_it_refuses_the_plan(
     cli: Cli, project: Callable[..., Path]
 ) -> None:
-    directory = project(account_yaml=ACME + STATION + SITES)
+    directory = project(account_yaml=DEALER + STATION + SITES)
     assert cli("apply", directory, "--yes").code == 0
-    (directory / "account.yaml").write_text(ACME + RENEWED + SITES, encoding="utf-8")
+    (directory / "account.yaml").write_text(DEALER + RENEWED + SITES, encoding="utf-8")
     result = cli("plan", directory, "--target", "monitoring_station:**", "--allow-deletes", 1)
     assert result.code == 1
     assert "site:acme/depot still refers to it" in result.out + result.err
@@ -46,10 +45,10 @@ def test_what_another_external_id_names_already_is_taken_over_and_the_old_one_go
     cli: Cli, served: Served, project: Callable[..., Path]
 ) -> None:
     """A first attempt whose create was refused, although it had arrived, ends like that."""
-    directory = project(account_yaml=ACME + STATION + SITES)
+    directory = project(account_yaml=DEALER + STATION + SITES)
     assert cli("apply", directory, "--yes").code == 0
     served.sandbox.set_up(12345, {"monitoring_stations": [{"external_id": "central-2", "name": "Central"}]})
-    (directory / "account.yaml").write_text(ACME + RENEWED + SITES, encoding="utf-8")
+    (directory / "account.yaml").write_text(DEALER + RENEWED + SITES, encoding="utf-8")
     planned = cli("plan", directory, "--format", "json", "--allow-deletes", 1)
     assert planned.changes() == {
         "monitoring_station:acme/central": "adopt",
@@ -64,10 +63,10 @@ def test_what_another_external_id_names_already_is_taken_over_and_the_old_one_go
 def test_a_station_that_goes_has_its_sites_looked_at_whatever_the_target(
     cli: Cli, served: Served, project: Callable[..., Path]
 ) -> None:
-    directory = project(account_yaml=ACME + STATION + SITES)
+    directory = project(account_yaml=DEALER + STATION + SITES)
     assert cli("apply", directory, "--yes").code == 0
     alone = SITES.replace("monitoring_station: central\n", "")
-    (directory / "account.yaml").write_text(ACME + alone, encoding="utf-8")
+    (directory / "account.yaml").write_text(DEALER + alone, encoding="utf-8")
     result = cli("plan", directory, "--target", "monitoring_station:**", "--allow-deletes", 1)
     assert result.code == 1
     assert "would be deleted, but site:acme/depot still refers to it" in result.out + result.err

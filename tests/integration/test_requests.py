@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.conftest import Cli, Served
+from tests.integration.conftest import DEALER, ONE_SITE, Cli, Served
 
 
 def test_a_plan_reads_each_collection_in_scope_once(
@@ -81,8 +81,7 @@ def test_a_target_reads_only_what_it_needs(example: Callable[[str], Path], cli: 
 def test_a_field_that_is_not_written_costs_no_request(
     project: Callable[..., Path], cli: Cli, served: Served
 ) -> None:
-    text = "kind: dealer\nid: acme\ndealer_id: 12345\n---\nkind: site\nid: hq\nname: HQ\ntimezone: UTC\n"
-    directory = project(account_yaml=text)
+    directory = project(account_yaml=ONE_SITE)
     assert cli("apply", directory, "--yes").code == 0
     served.forget()
     assert cli("plan", directory).code == 0
@@ -107,7 +106,7 @@ def test_max_rate_slows_a_run_down_and_its_forecast(
     served: Served, cli: Cli, project: Callable[..., Path]
 ) -> None:
     sites = "".join(f"---\nkind: site\nid: s{n}\nname: S\ntimezone: UTC\n" for n in range(4))
-    directory = project(account_yaml=f"kind: dealer\nid: acme\ndealer_id: 12345\n{sites}")
+    directory = project(account_yaml=DEALER + sites)
     quick = cli("plan", directory, "--format", "json").json["requests"]
     slow = cli("plan", directory, "--format", "json", "--max-rate", "600").json["requests"]
     assert slow["seconds"] > quick["seconds"]

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Cli
+from tests.integration.conftest import DEALER, Cli
 
 RECONCILER = f"{sys.executable} -m reconciler"
-DEALER = "kind: dealer\nid: acme\ndealer_id: 12345\n"
 
 
 def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:

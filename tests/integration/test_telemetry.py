@@ -17,10 +17,9 @@ from reconciler.cli.telemetry import Spans
 from reconciler.observer import Exchange
 from reconciler.redaction import Redactor
 from reconciler.sandbox import CLIENT_SECRET
-from tests.integration.conftest import Cli, Served
+from tests.integration.conftest import ONE_SITE, Cli, Served
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-SITE = "kind: dealer\nid: acme\ndealer_id: 12345\n---\nkind: site\nid: hq\nname: HQ\ntimezone: UTC\n"
 
 
 class Collector(ThreadingHTTPServer):
@@ -72,7 +71,7 @@ def test_an_apply_is_one_trace_of_run_changes_and_requests(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TRACEPARENT", PARENT)
-    done = cli("--otel", "apply", project(account_yaml=SITE), "--yes")
+    done = cli("--otel", "apply", project(account_yaml=ONE_SITE), "--yes")
     assert done.code == 0, done.err
     spans = collector.spans()
     assert {span.trace_id.hex() for span in spans} == {PARENT.split("-")[1]}
@@ -97,7 +96,7 @@ def test_the_extra_is_needed_only_where_it_is_asked_for(
     cli: Cli, project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "opentelemetry.sdk.trace", None)
-    directory = project(account_yaml=SITE)
+    directory = project(account_yaml=ONE_SITE)
     assert cli("validate", directory).code == 0
     refused = cli("--otel", "validate", directory)
     assert refused.code == 1
@@ -109,7 +108,9 @@ def test_an_exporter_that_is_not_there_is_named(
     cli: Cli, project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
-    assert "no OpenTelemetry exporter 'zipkin'" in cli("--otel", "validate", project(account_yaml=SITE)).err
+    assert (
+        "no OpenTelemetry exporter 'zipkin'" in cli("--otel", "validate", project(account_yaml=ONE_SITE)).err
+    )
 
 
 def test_no_attribute_holds_a_secret_and_failures_are_marked() -> None:

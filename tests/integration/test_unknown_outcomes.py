@@ -13,25 +13,8 @@ import pytest
 from reconciler.intents import IntentDraft
 from reconciler.ledger import EnvironmentLock, Ledger, user_name
 from reconciler.model import Address
-from tests.integration.conftest import Cli, Served
+from tests.integration.conftest import TWO_SITES, Cli, Served
 
-ACCOUNT = """
-kind: dealer
-id: acme
-dealer_id: 12345
----
-kind: site
-id: hq
-name: Headquarters
-timezone: Asia/Seoul
-devices:
-  - {id: door, device_type: camera, zone_number: "001"}
----
-kind: site
-id: depot
-name: Depot
-timezone: Asia/Seoul
-"""
 HQ = Address("site", ("acme", "hq"))
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -39,7 +22,7 @@ NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 @pytest.fixture
 def directory(project: Callable[..., Path], served: Served, cli: Cli) -> Path:
     """A run broke off while it made HQ, and the account shows two sites with its external id."""
-    path = project(account_yaml=ACCOUNT)
+    path = project(account_yaml=TWO_SITES)
     assert cli("plan", path).code == 0  # the account knows its dealer from now on
     with served.sandbox.store.transaction():
         for name in ("Headquarters", "Headquarters again"):
