@@ -132,7 +132,6 @@ class Rig:
     sandbox: Sandbox
     project: Project
     site_id: str
-    server_offset: timedelta = timedelta()
     transport: Callable[[Sandbox], httpx.BaseTransport] = transport
     sights: dict[TargetKey, Sight] = field(default_factory=dict)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from reconciler.manifests import load
 from reconciler.redaction import Redactor
 from reconciler.sandbox import DEALER_ID, Sandbox, Switches, dealer_key, serve, transport
 from tests.enforcer.rig import EVENING, LATE, MORNING, NOON, SITE, TUESDAY, project
-
-Said = Callable[[], str]
 
 
 @dataclass

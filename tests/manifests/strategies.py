@@ -26,7 +26,6 @@ TEXTS = st.text(
 SHORT_TEXTS = TEXTS.map(lambda text: text[:45])
 IDS = st.from_regex(r"[a-zA-Z0-9_\-가-힣]([a-zA-Z0-9_\-. 가-힣]{0,8}[a-zA-Z0-9_\-가-힣])?", fullmatch=True)
 ZONES = st.sampled_from(("Asia/Seoul", "America/New_York", "Europe/London", "America/Nuuk", "UTC"))
-MACS = st.integers(0, 2**48 - 1).map(lambda number: f"{number:012x}")
 PHONES = st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True)
 EMAILS = st.from_regex(r"[a-z0-9.]{1,8}@[a-zA-Z]{1,8}\.example", fullmatch=True)
 URLS = st.from_regex(r"https://[a-z]{1,8}\.example(/[a-zA-Z0-9]{0,8})?", fullmatch=True)
