@@ -108,5 +108,5 @@ def test_import_refuses_what_it_cannot_prove(
 def test_what_limits_a_whole_account_is_refused_beside_one_object(
     cli: Cli, project: Callable[..., Path], option: str
 ) -> None:
-    refused = cli("import", "site:acme/hq", "17", project(account_yaml=SITE), option)
+    refused = cli("import", "site:acme/hq", "17", project(account_yaml=ONE_SITE), option)
     assert (refused.code, "whole account" in refused.err) == (1, True)
