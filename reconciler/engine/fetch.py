@@ -11,7 +11,7 @@ from reconciler.engine.addressing import Addressing
 from reconciler.engine.events import Event, ReadProgress
 from reconciler.engine.references import Names
 from reconciler.engine.width import EIGHT, MOST, Width
-from reconciler.errors import PlanError
+from reconciler.errors import ApiError, AuthError, PlanError
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Reader, Resource, Snapshot
 from reconciler.planning import reads
@@ -136,7 +136,14 @@ class Reading:
         return ids_of(address, self._remote_ids)
 
     def _list(self, collection: Collection) -> Sequence[LiveObject]:
-        return self._reader.list(collection.kind, self.ids(collection.parent))
+        ids = self.ids(collection.parent)
+        try:
+            return self._reader.list(collection.kind, ids)
+        except (ApiError, AuthError) as exc:
+            above = "".join(f"{step}/" for step in collection.parent.path) if collection.parent else ""
+            way_out = f"To leave out what cannot be read: --exclude '{collection.kind}:{above}**'."
+            exc.hint = f"{exc.hint} {way_out}".strip()
+            raise
 
     def _part(self, asked: tuple[Address, str]) -> Mapping[str, JsonValue]:
         address, part = asked

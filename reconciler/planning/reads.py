@@ -119,8 +119,9 @@ def _needed(
     for resource in desired:
         if resource.declares and scope.covers(resource.address):
             for name in resource.declares:
-                if _listed(name, surfaces):
-                    yield Collection(name, resource.address)
+                below = Collection(name, resource.address)
+                if _listed(name, surfaces) and scope.covers_any(below):
+                    yield below
 
 
 def _wanted(desired: Sequence[Resource], owned: Mapping[Address, Owned], scope: Scope) -> Iterator[Address]:

@@ -19,6 +19,9 @@ _NEAR_CANDIDATES = 5000
 
 _WILD = frozenset("*?")
 
+_ANY_ID = "\0"
+"""Stands for ids that nobody knows: no id has it, and only wildcards match it."""
+
 _PARENTS = {kind.name: kind.parent for kind in REGISTRY.values()}
 
 
@@ -103,6 +106,11 @@ class Scope:
         if self.excludes and self._excluded.match(address):
             return False
         return not self.targets or self._targeted.match(address)
+
+    def covers_any(self, collection: Collection) -> bool:
+        """False when whatever may stand in ``collection`` is out of scope."""
+        above = collection.parent.path if collection.parent is not None else ()
+        return self.covers(Address(collection.kind, (*above, _ANY_ID)))
 
     def check(self, known: Iterable[Address]) -> None:
         """Raise PlanError when a target names nothing among ``known``, with near spellings."""
