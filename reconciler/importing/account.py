@@ -92,7 +92,8 @@ def import_account(account: Account, asked: Asked, *, on_event: Callable[[Event]
     """Write what the account holds into the project's directory, and own it.
 
     ``account``: of a project whose resources are ``dealer_resources``. The environment's lock must be
-    held. Raises PlanError where the ledger owns something already or no manifest can say the account.
+    held. Raises PlanError where the ledger owns something already, a target names nothing, or no manifest
+    can say the account.
     """
     if account.ledger.owned():
         raise PlanError(
@@ -107,6 +108,7 @@ def import_account(account: Account, asked: Asked, *, on_event: Callable[[Event]
         width=account.width(asked.parallelism),
         on_event=on_event,
     )
+    asked.scope.check([*read.snapshot.objects, *read.untold])
     directory = account.project.directory
     with beside(directory) as place:
         draft = _proven(account, asked, read, place)

@@ -145,6 +145,15 @@ def test_only_what_is_in_scope_is_written(
     assert cli("plan", into, "--format", "json").changes() == {}
 
 
+def test_a_target_that_names_nothing_is_told_as_such_and_writes_nothing(
+    account: None, cli: Cli, tmp_path: Path
+) -> None:
+    refused = cli("import", "--into", tmp_path / "mine", *IMPORT, "--target", "site:acme/none*")
+    assert refused.code == 1
+    assert "--target site:acme/none* matches no resource" in refused.err
+    assert not (tmp_path / "mine").exists()
+
+
 def test_an_import_never_overwrites_and_leaves_nothing_half_written(
     account: None, cli: Cli, served: Served, project: Callable[..., Path], tmp_path: Path
 ) -> None:
