@@ -39,16 +39,15 @@ GUARDS = {
     "reconciler/planning/saved.py": _PLANNING,
     "reconciler/planning/renames.py": _PLANNING,
     "reconciler/planning/rows.py": _PLANNING,
+}
+"""What decides on deletes and on what is ours, each with the tests that must notice its mutants."""
+
+WATCHED = {
+    "reconciler/planning/diff.py": _PLANNING,
     "reconciler/engine/recover.py": _LOOKS,
     "reconciler/engine/evidence.py": _LOOKS,
     "reconciler/engine/endings.py": _LOOKS,
     "reconciler/resolution.py": ("tests/test_resolution.py",),
-}
-"""What decides on deletes, on what is ours and on what became of a write, each with the tests that must
-notice its mutants."""
-
-WATCHED = {
-    "reconciler/planning/diff.py": _PLANNING,
     "reconciler/engine/sending.py": (*_LOOKS, "tests/engine/test_execute.py"),
     # What survives here says the same in SQL, which does not tell small letters from capitals.
     "reconciler/ledger/journal.py": ("tests/ledger/test_journal.py",),

@@ -26,6 +26,7 @@ OTHER = Address("site", ("acme", "#8"))
 JOHN = Address("contact", ("acme", "hq", "john"))
 JANE = Address("contact", ("acme", "hq", "jane"))
 DOOR = Address("device", ("acme", "hq", "door"))
+CENTRAL = Address("monitoring_station", ("acme", "central"))
 SITES = Collection("site", ACME)
 CONTACTS = Collection("contact", HQ)
 CREATE = IntentDraft(HQ, "create", None, "digest", None, "hq")
@@ -149,6 +150,21 @@ class TestCreate:
         case = Case(IntentDraft(Address("app", ("acme", "ai")), "create", None, "digest", None, "ai"))
         on, read = surfaces("dealer", sandbox=False), frozenset({Collection("dealer", None)})
         assert case.look({}, on=on, read=read) == case.settled(IntentStatus.FAILED, NEVER)
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_the_station_that_a_new_one_replaces_stays_ours_as_long_as_it_is_there(
+        self, *, there: bool
+    ) -> None:
+        old = Owned(CENTRAL, "6", "central")
+        case = Case(IntentDraft(CENTRAL, "create", None, "digest", None, "central-2"), old)
+        stranger = Address("monitoring_station", ("acme", "#6"))
+        objects = {CENTRAL: live("7", "central-2", "monitoring_station")}
+        if there:
+            objects[stranger] = live("6", "central", "monitoring_station")
+        found = case.look(objects, read=frozenset({Collection("monitoring_station", ACME)}))
+        outgoing = replace(old, address=Address("monitoring_station", ("acme", "central#6")))
+        rows = [Owned(CENTRAL, "7", "central-2"), *([outgoing] if there else [])]
+        assert found == case.settled(IntentStatus.DONE, MADE, *rows)
 
     def test_twins_prove_nothing(self) -> None:
         case = Case(CREATE)
@@ -294,6 +310,17 @@ class TestUpdate:
             "sent": lambda: case.settled(IntentStatus.DONE, AS_WANTED, self.ROW),
         }
         assert found == expected.get(verdict, lambda: case.unknown("update", HALFWAY + verdict))()
+
+    @pytest.mark.parametrize(("shown", "settled"), [("6", True), ("5", False)])
+    def test_a_reference_is_judged_by_the_id_of_what_it_points_at(self, shown: str, *, settled: bool) -> None:
+        case = Case(self.UPDATE, self.ROW, monitoring_station=("5", "6"))
+        objects = {
+            CENTRAL: live(shown, "central", "monitoring_station"),
+            HQ: live("7", "hq", monitoring_station=str(CENTRAL)),
+        }
+        found = case.look(objects, [site(at="newest")])
+        done = IntentStatus.DONE
+        assert found == (case.settled(done, AS_WANTED, self.ROW) if settled else case.left_open())
 
     @pytest.mark.parametrize(
         ("draft", "shown"),
