@@ -18,6 +18,9 @@ _MOST = 30_000
 
 _LONGEST_LINE = 2_000
 
+_LEAST = 10_000
+"""Bytes for a plan in a summary that is nearly full: the end is cut off, and what is deleted stands first."""
+
 
 def comment(plan: Plan, job: Job, stamp: Stamp) -> str:
     """``plan`` for a pull request, short enough to be sent whole with its hidden lines."""
@@ -31,9 +34,9 @@ def comment(plan: Plan, job: Job, stamp: Stamp) -> str:
 
 
 def summary(plan: Plan, room: int) -> str:
-    """``plan`` in at most ``room`` bytes, for the job's summary."""
-    limit = max(room, 10_000)
-    while len((text := fitted(plan, limit)).encode("utf-8")) > max(room, 10_000):
+    """``plan`` for the job's summary, in at most ``room`` bytes or the few that tell of its deletes."""
+    most = limit = max(room, _LEAST)
+    while len((text := fitted(plan, limit)).encode("utf-8")) > most:
         limit = limit * 3 // 4
     return text
 
