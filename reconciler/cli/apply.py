@@ -212,17 +212,17 @@ def _failure(applied: Applied) -> ApplyError | None:
 
     report = applied.report
     bad = (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SKIPPED)
-    problems = [
-        Problem(f"{o.address}: {o.status.value}: {o.message}", address=o.address)
-        for o in report.outcomes
-        if o.status in bad
-    ]
+    unfinished = [outcome for outcome in report.outcomes if outcome.status in bad]
+    problems = [Problem(f"{o.address}: {o.status.value}: {o.message}", address=o.address) for o in unfinished]
     if report.interrupted:
-        return InterruptedApplyError(
-            f"stopped: {report.count(OutcomeStatus.DONE)} changes made, {len(problems)} not",
-            hint="Run it again to finish the rest.",
-            problems=problems,
-        )
+        stopped = f"stopped: {report.count(OutcomeStatus.DONE)} changes made, {len(problems)} not"
+        hint = "Run it again to finish the rest."
+        wrong = [
+            problem
+            for problem, outcome in zip(problems, unfinished, strict=True)
+            if outcome.status is not OutcomeStatus.SKIPPED  # the report lists what was not begun
+        ]
+        return InterruptedApplyError(stopped, hint=hint, problems=[*wrong, Problem(stopped, hint=hint)])
     if problems:
         return PartialApplyError(
             f"{report.count(OutcomeStatus.DONE)} changes made, {len(problems)} not",

@@ -75,11 +75,8 @@ Examples:
 )
 @click.argument("address")
 @options.project
-@click.option(
-    "--happened/--did-not-happen",
-    default=None,
-    help="What you found: the write took effect, or it did not (and may be sent again).",
-)
+@click.option("--happened", is_flag=True, help="You found that the write took effect.")
+@click.option("--did-not-happen", is_flag=True, help="You found that it did not; it may be sent again.")
 @click.option("--id", "remote_id", metavar="ID", help="CHeKT's id of what a create made.")
 @options.lock_timeout
 @click.pass_obj
@@ -90,7 +87,8 @@ def resolve(
     remote_id: str | None,
     lock_timeout: float,
     *,
-    happened: bool | None,
+    happened: bool,
+    did_not_happen: bool,
 ) -> None:
     """Say what became of the write of ADDRESS whose outcome the account does not prove.
 
@@ -102,8 +100,11 @@ def resolve(
     from reconciler.resolution import resolve as settle
 
     where = options.written_address(address)
-    if happened is None:
-        raise ConfigError("did it happen?", hint="Write --happened or --did-not-happen.")
+    if happened == did_not_happen:
+        raise ConfigError(
+            "it cannot both have happened and not" if happened else "did it happen?",
+            hint="Write --happened or --did-not-happen.",
+        )
     project, runtime = reading.load(), console.runtime(lock_timeout)
     with account_lock(project, runtime, "ledger resolve"), store_of(project, runtime).open() as book:
         settled = settle(

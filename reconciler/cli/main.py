@@ -80,6 +80,16 @@ class LazyGroup(click.Group):
             ) from exc
 
 
+def _set_log_format(
+    ctx: click.Context,
+    _option: click.Parameter,
+    chosen: Literal["text", "json"] | None,
+) -> None:
+    """Choose the log as soon as its option is read: a mistyped command is told of in it too."""
+    console: Console = ctx.obj
+    console.log_format = chosen
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -102,15 +112,16 @@ Shell completion: eval "$(_RECONCILER_COMPLETE=bash_source reconciler)"   (or zs
 @click.option(
     "--log-format",
     type=click.Choice(("text", "json")),
+    callback=_set_log_format,
+    expose_value=False,
     help="Log every request on stderr, one a line. With json all of stderr is JSON, one object a line.",
 )
 @click.option("--otel", is_flag=True, help="Send OpenTelemetry spans of the run, as OTEL_* variables say.")
 @click.pass_context
-def cli(ctx: click.Context, *, debug: bool, log_format: Literal["text", "json"] | None, otel: bool) -> None:
+def cli(ctx: click.Context, *, debug: bool, otel: bool) -> None:
     """CHeKT accounts as code: plan, apply and watch monitored sites from YAML in git."""
     console: Console = ctx.obj
     console.debug = debug
-    console.log_format = log_format
     if otel:
         from reconciler.cli import telemetry
 

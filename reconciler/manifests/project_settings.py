@@ -156,6 +156,11 @@ def _choose(
     override = env.get(URL_VARIABLE)
     if override:
         values["base_url"] = check_url(override, URL_VARIABLE)
+        if name == EMBEDDED and not EnvironmentSettings.model_validate(values).is_sandbox:
+            raise ConfigError(
+                f"{URL_VARIABLE} leads {EMBEDDED}, the sandbox, to {values['base_url']}, a real account",
+                hint=f"Name an environment of reconciler.yaml with --env, or unset {URL_VARIABLE}.",
+            )
     chosen = EnvironmentSettings.model_validate(values)
     at = explain.place(table, ("environments", name))
     if chosen.base_url is None and name != EMBEDDED:

@@ -170,9 +170,12 @@ def test_options_that_make_no_sense_are_refused(home: Home, arguments: tuple[str
     assert (code, message in said) == (1, True)
 
 
-def test_a_real_account_is_not_armed_at_another_time(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHEKT_BASE_URL", "https://api.example.com")
-    code, said = home.once(EVENING)
+def test_a_real_account_is_not_armed_at_another_time(home: Home) -> None:
+    (home.directory / "reconciler.yaml").write_text(
+        "version: 1\nenvironments: {real: {surface: dealer, base_url: 'https://api.example.com'}}\n",
+        encoding="utf-8",
+    )
+    code, said = home.once(EVENING, "--env", "real")
     assert (code, "wrong time" in said) == (1, True)
 
 

@@ -78,6 +78,12 @@ def test_a_request_sent_again_is_counted(served: Served, cli: Cli, directory: Pa
     assert ", attempt 2" in tried[1]
 
 
+@pytest.mark.parametrize("words", [("plna",), ("plan", "--nope"), ("plan", "nowhere")])
+def test_a_mistyped_command_line_is_told_of_in_the_log_too(cli: Cli, words: tuple[str, ...]) -> None:
+    [told] = records(cli("--log-format=json", *words))
+    assert (told["event"], told["level"]) == ("error", "error")
+
+
 @pytest.mark.parametrize("options", [("--debug",), ("--debug", "--log-format=json")])
 def test_debug_shows_headers_and_bodies_without_a_secret(
     served: Served, cli: Cli, directory: Path, options: tuple[str, ...]

@@ -155,6 +155,7 @@ def test_the_twin_of_what_a_person_named_blocks_nothing_and_is_left_alone(
     ("arguments", "code", "told"),
     [
         (("site:acme/hq",), "invalid_config", "Write --happened or --did-not-happen."),
+        (("site:acme/hq", "--did-not-happen", "--happened", "--id", "7"), "invalid_config", "both"),
         (("site:acme/hq", "--happened"), "ledger", "add --id ID"),
         (("site:acme/hk", "--happened"), "ledger", "Did you mean site:acme/hq?"),
         (("webhook:feed", "--happened"), "ledger", "ledger show --open"),

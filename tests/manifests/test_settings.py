@@ -104,10 +104,17 @@ def test_the_command_line_chooses_before_the_environment_variable(tmp_path: Path
 
 def test_the_url_variable_overrides(tmp_path: Path) -> None:
     env = {"CHEKT_BASE_URL": "https://api.other.example/"}
-    chosen = loaded(tmp_path, env=env).environment
+    chosen = loaded(tmp_path, env=env, environment="dev").environment
     assert (chosen.base_url, chosen.is_sandbox) == ("https://api.other.example", False)
     local = loaded(tmp_path, env={"CHEKT_BASE_URL": "http://[::1]:8787"}, environment="production")
     assert local.environment.is_sandbox
+
+
+def test_the_embedded_sandbox_is_never_led_to_a_real_account(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, env={"CHEKT_BASE_URL": "https://api.other.example"})
+    assert "leads embedded, the sandbox, to https://api.other.example" in caught.value.message
+    assert loaded(tmp_path, env={"CHEKT_BASE_URL": "http://127.0.0.1:8787"}).environment.is_sandbox
 
 
 @pytest.mark.parametrize(
