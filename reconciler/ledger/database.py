@@ -155,8 +155,8 @@ def open_database(
     """The ledger file at ``path``, created (0600, in a 0700 directory) where it is missing.
 
     ``":memory:"`` gives a ledger that lives as long as the object. ``warn`` is told where others could read
-    the file until now. Raises LedgerError for a file that
-    is damaged, of another program, of a newer version, read-only or out of reach.
+    the file until now; ``guard`` is the database's. Raises LedgerError for a file that is damaged, of another
+    program, of a newer version, a link, read-only or out of reach.
     """
     place = str(path)
     if place != MEMORY:

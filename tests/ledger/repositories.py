@@ -1,13 +1,21 @@
-"""Real repositories: a bare origin and clones of it, as runners of CI have them."""
+"""Real repositories: a bare origin and its clones, as runners of CI have them, and a ledger on a branch."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from reconciler.ledger import BranchStore
+from reconciler.model import Address, Owned
+
 BRANCH = "reconciler-ledger"
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+SITE = Address("site", ("acme", "hq"))
+KEY = "k" * 40
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -78,3 +86,48 @@ def make_origin(folder: Path, **files: str) -> Origin:
     git(first, "push", "-q", "origin", "HEAD:main")
     git(origin.path, "symbolic-ref", "HEAD", "refs/heads/main")
     return origin
+
+
+def store(
+    directory: Path,
+    environment: str = "production",
+    *,
+    lease: timedelta = timedelta(minutes=10),
+    env: Mapping[str, str] | None = None,
+) -> BranchStore:
+    return BranchStore(
+        directory,
+        environment,
+        BRANCH,
+        remote=None,
+        lease=lease,
+        env={"RECONCILER_LEDGER_KEY": KEY, **(env or {})},
+    )
+
+
+def own(directory: Path, *names: str, environment: str = "production") -> None:
+    """A run that owns sites ``names`` besides what is owned."""
+    kept = store(directory, environment)
+    with kept.open() as ledger, kept.lock(environment, command="apply", now=NOW):
+        run = ledger.begin_run("apply", "trace-1", "digest", NOW)
+        for name in names:
+            ledger.record(Owned(Address("site", ("acme", name)), f"1{name}", name))
+        ledger.end_run(run, "done", NOW)
+
+
+def owned(directory: Path, environment: str = "production") -> list[str]:
+    with store(directory, environment).open() as ledger:
+        return [address.id for address in ledger.owned()]
+
+
+def edited(origin: Origin, path: str, text: str | None) -> None:
+    """A person edits a file of the branch, or removes it with None, and pushes that."""
+    clone = origin.clone(f"editor-{len(list(origin.path.parent.iterdir()))}")
+    git(clone, "checkout", "-q", BRANCH)
+    if text is None:
+        (clone / path).unlink()
+    else:
+        (clone / path).write_text(text, encoding="utf-8")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-q", "-m", "edited")
+    git(clone, "push", "-q", "origin", BRANCH)

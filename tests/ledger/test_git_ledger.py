@@ -2,61 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from reconciler.errors import ConfigError, LedgerError, LockedError
+from reconciler.errors import ConfigError, LedgerError
 from reconciler.ledger import BranchStore, CommandRecord
-from reconciler.ledger.branch import Tip
 from reconciler.model import Address, Owned
-from tests.ledger.repositories import BRANCH, Origin, git, make_origin
-
-NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-SITE = Address("site", ("acme", "hq"))
-KEY = "k" * 40
-
-
-@pytest.fixture
-def origin(tmp_path: Path) -> Origin:
-    return make_origin(tmp_path)
-
-
-def store(
-    directory: Path,
-    environment: str = "production",
-    *,
-    lease: timedelta = timedelta(minutes=10),
-    env: Mapping[str, str] | None = None,
-) -> BranchStore:
-    return BranchStore(
-        directory,
-        environment,
-        BRANCH,
-        remote=None,
-        lease=lease,
-        env={"RECONCILER_LEDGER_KEY": KEY, **(env or {})},
-    )
-
-
-def own(directory: Path, *names: str, environment: str = "production") -> None:
-    """A run that owns sites ``names`` besides what is owned."""
-    kept = store(directory, environment)
-    with kept.open() as ledger, kept.lock(environment, command="apply", now=NOW):
-        run = ledger.begin_run("apply", "trace-1", "digest", NOW)
-        for name in names:
-            ledger.record(Owned(Address("site", ("acme", name)), f"1{name}", name))
-        ledger.end_run(run, "done", NOW)
-
-
-def owned(directory: Path, environment: str = "production") -> list[str]:
-    with store(directory, environment).open() as ledger:
-        return [address.id for address in ledger.owned()]
+from tests.ledger.repositories import (
+    BRANCH,
+    KEY,
+    NOW,
+    SITE,
+    Origin,
+    edited,
+    git,
+    own,
+    owned,
+    store,
+)
 
 
 def test_what_one_runner_owns_the_next_one_knows(origin: Origin) -> None:
@@ -192,74 +159,6 @@ def test_environments_applied_at_the_same_moment_do_not_conflict(origin: Origin)
     assert owned(origin.clone("four"), "dev") == ["hq"]
 
 
-def test_a_live_claim_is_refused_by_name_and_a_released_one_is_free(origin: Origin) -> None:
-    one, two = store(origin.clone("one")), store(origin.clone("two"))
-    with one.lock("production", command="apply sites", now=NOW):
-        assert '"command": "apply sites"' in origin.file("production/lock.json")
-        with pytest.raises(LockedError) as caught, two.lock("production", command="apply", now=NOW):
-            pytest.fail("two runs held one environment")
-        assert "apply sites" in caught.value.message
-        assert str(os.getpid()) in caught.value.message
-        with two.lock("enforce:production", command="enforce", now=NOW):
-            pass
-    with two.lock("production", command="apply", now=NOW) as mine:
-        assert mine.took_over is None
-
-
-def test_the_lock_is_taken_with_the_ledger_as_it_is_then(origin: Origin) -> None:
-    late = store(origin.clone("late"))
-    with late.open() as ledger:
-        assert ledger.owned() == {}
-        own(origin.clone("one"), "hq")
-        with late.lock("production", command="apply", now=NOW):
-            assert [address.id for address in ledger.owned()] == ["hq"]
-
-
-def test_an_expired_claim_is_taken_over_and_its_holder_writes_no_more(origin: Origin) -> None:
-    lease = timedelta(seconds=1)
-    paused = store(origin.clone("paused"), lease=lease)
-    with paused.open() as ledger:
-        held = paused.lock("production", command="apply", now=NOW)
-        held._keep = lambda: None  # type: ignore[method-assign]  # as a process that is stopped
-        held._renewals._target = held._keep  # type: ignore[attr-defined]
-        held.__enter__()
-        ledger.record(Owned(SITE, "1", "hq"))
-        other = store(origin.clone("other"), lease=lease)
-        taken = _until_taken(other)
-        with pytest.raises(LedgerError, match="not renewed"):
-            ledger.record(Owned(SITE, "2", "hq"))
-        with other.open() as theirs:
-            theirs.record(Owned(SITE, "3", "hq"))
-        with pytest.raises(LedgerError, match="lost its claim") as caught:
-            held.__exit__(None, None, None)
-        assert "not all recorded" in caught.value.message
-        taken()
-    assert '"remote_id":"3"' in origin.file("production/owned.jsonl")
-
-
-def _until_taken(other: BranchStore) -> Callable[[], None]:
-    """Try until the claim is over; what gives it back."""
-    while True:
-        mine = other.lock("production", command="destroy", now=NOW)
-        try:
-            mine.__enter__()
-        except LockedError:
-            continue
-        assert mine.took_over is not None
-        assert mine.took_over.command == "apply"
-        return lambda: mine.__exit__(None, None, None)
-
-
-def test_a_held_claim_is_renewed_and_what_is_done_is_pushed_meanwhile(origin: Origin) -> None:
-    kept = store(origin.clone("one"), lease=timedelta(seconds=2))
-    with kept.open() as ledger, kept.lock("production", command="apply", now=NOW):
-        ledger.record(Owned(SITE, "1", "hq"))
-        while '"remote_id":"1"' not in origin.file("production/owned.jsonl"):
-            pass
-        assert origin.file("production/lock.json")
-    assert "production: apply goes on" in origin.log()
-
-
 def test_a_squashed_branch_is_the_same_ledger(origin: Origin) -> None:
     clone = origin.clone("one")
     own(clone, "hq")
@@ -281,19 +180,6 @@ def test_a_deleted_branch_is_a_lost_ledger_and_is_made_anew(origin: Origin) -> N
     assert owned(origin.clone("two")) == ["annex"]
 
 
-def _edited(origin: Origin, path: str, text: str | None) -> None:
-    """A person edits a file of the branch, or removes it with None, and pushes that."""
-    clone = origin.clone(f"editor-{len(list(origin.path.parent.iterdir()))}")
-    git(clone, "checkout", "-q", BRANCH)
-    if text is None:
-        (clone / path).unlink()
-    else:
-        (clone / path).write_text(text, encoding="utf-8")
-    git(clone, "add", "-A")
-    git(clone, "commit", "-q", "-m", "edited")
-    git(clone, "push", "-q", "origin", BRANCH)
-
-
 GOOD = '{"address":"site:acme/hq","remote_id":"1"}\n'
 
 
@@ -313,59 +199,13 @@ GOOD = '{"address":"site:acme/hq","remote_id":"1"}\n'
 )
 def test_a_file_edited_badly_is_named_by_line(origin: Origin, text: str, line: int, says: str) -> None:
     own(origin.clone("one"), "hq")
-    _edited(origin, "production/owned.jsonl", text)
+    edited(origin, "production/owned.jsonl", text)
     with pytest.raises(
         LedgerError, match=rf"production/owned\.jsonl on branch {BRANCH} of origin:{line} "
     ) as caught:
         owned(origin.clone("two"))
     assert says in caught.value.message
     assert "nothing was changed" in caught.value.hint
-
-
-def _claim(expires: str) -> str:
-    """The file of a claim that another run made."""
-    about = {"token": "t", "command": "apply", "owner": "kim", "host": "ci", "pid": 1, "run": ""}
-    return json.dumps({**about, "since": "2026-11-20T08:00:00+00:00", "expires": expires})
-
-
-@pytest.mark.parametrize("text", ["{}", _claim("2026-11-20T08:10:00"), _claim("soon")])
-def test_a_claim_edited_badly_is_named(origin: Origin, text: str) -> None:
-    own(origin.clone("one"), "hq")
-    _edited(origin, "production/lock.json", text)
-    with (
-        pytest.raises(LedgerError, match=r"production/lock\.json on branch"),
-        store(origin.clone("three")).lock("production", command="apply", now=NOW),
-    ):
-        pytest.fail("taken")
-
-
-def test_a_refusal_says_on_which_day_a_claim_can_be_taken_over(origin: Origin) -> None:
-    own(origin.clone("one"), "hq")
-    _edited(origin, "production/lock.json", _claim("2999-01-02T03:04:05+00:00"))
-    with (
-        pytest.raises(LockedError) as caught,
-        store(origin.clone("two")).lock("production", command="apply", now=NOW),
-    ):
-        pytest.fail("taken")
-    assert "from 2999-01-02 03:06:05 UTC on" in caught.value.hint
-
-
-def test_a_claim_given_back_before_it_could_be_taken_over_is_not_told_of(
-    origin: Origin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own(origin.clone("one"), "hq")
-    _edited(origin, "production/lock.json", _claim("2020-01-02T03:04:05+00:00"))
-    kept = store(origin.clone("two"))
-    push = kept.branch._push
-
-    def too_late(commit: str) -> None:
-        monkeypatch.undo()
-        _edited(origin, "production/lock.json", None)
-        push(commit)
-
-    monkeypatch.setattr(kept.branch, "_push", too_late)
-    with kept.lock("production", command="apply", now=NOW) as mine:
-        assert mine.took_over is None
 
 
 def test_a_branch_of_another_use_is_refused(origin: Origin) -> None:
@@ -451,21 +291,6 @@ def test_another_key_is_told(origin: Origin) -> None:
         assert told == []
 
 
-def test_overrides_are_set_beside_a_running_enforcer_and_two_at_once_both_stay(origin: Origin) -> None:
-    until = NOW + timedelta(hours=1)
-    enforcer = store(origin.clone("enforcer"))
-    with enforcer.lock("enforce:production", command="enforce", now=NOW), enforcer.open() as memory:
-        memory.watch("site:acme/hq", None, "{}")
-        one, two = store(origin.clone("one")), store(origin.clone("two"))
-        with one.open() as here, two.open() as there:
-            for ledger, name in ((here, "hq"), (there, "annex")):
-                site = Address("site", ("acme", name))
-                ledger.set_override(site, None, "armed_away", until=until, reason="r", made_by="kim", now=NOW)
-    with store(origin.clone("three")).open() as ledger:
-        assert {override.target.id for override in ledger.overrides(NOW)} == {"hq", "annex"}
-        assert ledger.watched() == {("site:acme/hq", None): "{}"}
-
-
 def test_a_plan_keeps_nothing(origin: Origin) -> None:
     own(origin.clone("one"), "hq")
     before = origin.tip()
@@ -504,30 +329,6 @@ def test_the_enforcers_memory_is_whole_on_the_next_runner(origin: Origin) -> Non
         assert ledger.commands() == [command]
         [alert] = ledger.open_alerts()
         assert (alert.id, alert.told) == (first, {"webhook": "firing"})
-
-
-def test_a_renewal_while_the_ledger_is_opened_again_loses_nothing(
-    origin: Origin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clone = origin.clone("one")
-    own(clone, "hq")
-    kept = store(clone)
-    with kept.lock("enforce:production", command="enforce", now=NOW) as lock:
-        with kept.open():
-            pass
-        fetch = kept.branch.fetch
-
-        def renewed_first() -> Tip:
-            monkeypatch.undo()
-            lock.renew()
-            return fetch()
-
-        renew = lock.renew
-        monkeypatch.setattr(lock, "renew", lambda: monkeypatch.setattr(kept.branch, "fetch", renewed_first))
-        with kept.open() as ledger:
-            assert lock.renew == renew, "the renewal came while it was opened"
-            assert [address.id for address in ledger.owned()] == ["hq"]
-    assert owned(origin.clone("two")) == ["hq"]
 
 
 def test_a_repository_that_cannot_be_written_is_refused_with_the_way_out(origin: Origin) -> None:
