@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from reconciler.kinds import REGISTRY, Kind
 from reconciler.kinds.kind import plain
 from reconciler.kinds.surfaces import Surfaces
+from reconciler.manifests.characters import control_character
 from reconciler.manifests.key_order import key_order
 from reconciler.model import Address, JsonObject, JsonValue, LiveObject
 from reconciler.planning.digest import canonical
@@ -88,13 +89,39 @@ def _document(
     for name in kind.secret & kind.required:
         variable = f"CHEKT_{slug(f'{kind.name}-{address.id}').replace('-', '_')}_{name}".upper()
         values[name] = {"env": _ascii(variable, live.remote_id)}
-    said = _valid(kind, address, values, made)
+    said = _valid(kind, address, values, made) if _readable(kind, address, values, made) else None
     if said is None:
         return None
     made.variables += [str(said[name]["env"]) for name in sorted(kind.secret) if name in said]  # type: ignore[index,call-overload]
     if "mac" in said:
         said["mac"] = ":".join(re.findall("..", str(said["mac"])))
     return {"id": address.id, **_identity(kind, address, live, surfaces), **said}
+
+
+def _readable(kind: Kind, address: Address, values: JsonObject, made: Inventory) -> bool:
+    """Take out of ``values`` what no manifest may hold; False where the object cannot do without it."""
+    for name in list(values):
+        found = next(filter(None, map(control_character, _texts(values[name]))), None)
+        if found is None:
+            continue
+        why = f"the control character {found} has no place in a manifest"
+        if name in kind.required:
+            made.omitted[address] = f"{name}: {why}"
+            return False
+        values.pop(name)
+        made.unsaid.append(f"{address}: {name}: {why}")
+    return True
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from (key, *_texts(inner))
+    elif isinstance(value, Sequence):
+        for inner in value:
+            yield from _texts(inner)
 
 
 def _ascii(variable: str, remote_id: str) -> str:
@@ -109,7 +136,8 @@ def _identity(kind: Kind, address: Address, live: LiveObject, surfaces: Surfaces
     external = live.external_id
     if external == address.id:
         return {}
-    if external is not None and 0 < len(external) <= 200 and external.strip() == external:
+    sayable = external is not None and 0 < len(external) <= 200 and external.strip() == external
+    if external is not None and sayable and control_character(external) is None:
         return {"external_id": external}
     binding = surfaces.binding(kind.name)
     if kind.remote_id_field is not None and binding is not None and binding.create is None:

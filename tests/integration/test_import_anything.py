@@ -17,7 +17,22 @@ from tests.integration.conftest import Cli, Served
 from tests.manifests import strategies as drawn
 
 AWKWARD = st.sampled_from(
-    ["no", "18:00", "001", " x ", "a/b", "#", "~", "null", "é\u2028", "- a", "Tür: 1", "x" * 300]
+    [
+        "no",
+        "18:00",
+        "001",
+        " x ",
+        "a/b",
+        "#",
+        "~",
+        "null",
+        "é\u2028",
+        "- a",
+        "Tür: 1",
+        "x" * 300,
+        "a\x07b",
+        "\u202ea\u200b",
+    ]
 )
 NAMES = drawn.TEXTS | AWKWARD | st.just("Same")
 FIELDS: Mapping[str, Any] = {
