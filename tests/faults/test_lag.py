@@ -53,4 +53,4 @@ def test_what_lists_do_not_show_yet_is_neither_lost_nor_left_behind(tmp_path: Pa
         assert wrong == [], at
         if run.error is None:
             return
-        at += 3
+        at += 5

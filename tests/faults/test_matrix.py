@@ -81,7 +81,7 @@ def test_one_more_run_heals_every_fault(partner: Stage, tmp_path: Path, name: st
 def test_one_more_run_heals_every_fault_on_the_dealer_surface(
     dealer: Stage, tmp_path: Path, name: str
 ) -> None:
-    assert failures(dealer, tmp_path, name, HONOURED, share=2) == []
+    assert failures(dealer, tmp_path, name, HONOURED, share=4) == []
 
 
 def test_a_station_in_use_is_made_anew_before_its_sites_turn_to_it_and_the_old_one_goes(
@@ -95,7 +95,7 @@ def test_a_station_in_use_is_made_anew_before_its_sites_turn_to_it_and_the_old_o
 def test_one_more_run_heals_the_renewal_of_a_station_in_use(
     station: Stage, tmp_path: Path, name: str
 ) -> None:
-    assert failures(station, tmp_path, name, HONOURED, share=3) == []
+    assert failures(station, tmp_path, name, HONOURED, share=6) == []
 
 
 def test_the_renewal_of_a_station_in_use_is_finished_by_the_next_run(station: Stage, tmp_path: Path) -> None:
