@@ -34,6 +34,9 @@ _LOWEST_SHARE = 1 / 64
 TRIAL = 60.0
 """Seconds without a 429 after which a step upward counts as proven."""
 
+SETTLING = 15.0
+"""Seconds after a lowering in which further 429s say nothing new: the server's bucket may be empty still."""
+
 HOLD = 300.0
 LONGEST_HOLD = 3600.0
 """Seconds that a lowered rate is kept before the next trial: the first time, and at most."""
@@ -55,6 +58,8 @@ class Learned:
         """After a 429 that no header explains."""
         if self.share > self.proven:
             return Learned(self.proven, self.proven, now, min(2 * self.hold, LONGEST_HOLD))
+        if self.share < 1.0 and 0.0 <= now - self.since < SETTLING:
+            return self
         lower = max(self.share / 2, _LOWEST_SHARE)
         return Learned(lower, lower, now)
 

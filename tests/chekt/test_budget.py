@@ -164,6 +164,19 @@ def test_answers_to_what_was_under_way_teach_nothing_more() -> None:
     assert spender.per_second == pytest.approx(5000 / 60 / 2, rel=0.02)
 
 
+def test_a_burst_of_refusals_that_follow_each_other_lowers_the_rate_once() -> None:
+    """Ten 429s in ten seconds are one event, not ten halvings to a rate that takes an hour to recover."""
+    clock = Clock()
+    spender = budget(clock)
+    for _ in range(10):
+        spender.refuse(0.0, sent_at=clock.now)
+        clock.now += 1.0
+    assert spender.per_second == pytest.approx(5000 / 60 / 2, rel=0.02)
+    clock.now += 10.0
+    spender.refuse(0.0, sent_at=clock.now)
+    assert spender.per_second == pytest.approx(5000 / 60 / 4, rel=0.02)
+
+
 def test_a_refusal_that_states_the_new_limit_is_believed_to_the_letter() -> None:
     clock = Clock()
     spender = budget(clock)
