@@ -79,6 +79,7 @@ def read_all(listing: Listing, fetch: Fetch) -> list[Object]:
 def _read(listing: Listing, fetch: Fetch) -> list[Object]:
     objects: dict[str, Object] = {}
     queries: list[Query] = []
+    refused: Query | None = None
     empty = 0
     step: _Next | None = _Next(listing.query)
     while step is not None:
@@ -87,7 +88,11 @@ def _read(listing: Listing, fetch: Fetch) -> list[Object]:
         except ApiError as exc:
             if step.announced or exc.status not in _NO_SUCH_PAGE:
                 raise
-            break
+            if step.query == refused:
+                break
+            # That there is no such page decides over what is missing from the account: it is asked twice.
+            refused = step.query
+            continue
         queries.append(step.query)
         page = _objects(listing, answer)
         known = len(objects)

@@ -109,7 +109,20 @@ def test_a_server_that_knows_no_pages_is_taken_at_its_word(lab: Lab, answer: int
         return httpx.Response(200, json=sites(0, 50))
 
     assert len(ids(lab, serve, page_sizes=frozenset({50}))) == 50
-    assert len(lab.seen) == 2
+    assert len(lab.seen) == (2 if answer is None else 3)
+
+
+def test_a_page_is_missing_only_when_the_server_says_so_twice(lab: Lab) -> None:
+    """What is not in a list is made anew: one wrong answer must not take half of an account away."""
+    refusals = [404]
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        first = number(request, "page", 1) == 1
+        if not first and refusals:
+            return httpx.Response(refusals.pop(), json={"message": "no such page"})
+        return httpx.Response(200, json=sites(0, 50) if first else sites(50, 7))
+
+    assert len(ids(lab, serve, page_sizes=frozenset({50}))) == 57
 
 
 def test_a_probe_that_fails_otherwise_fails_the_list(lab: Lab) -> None:
