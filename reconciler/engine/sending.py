@@ -252,7 +252,7 @@ class Sender:
             if write.operation == "delete":
                 self.journal.forget(write.address)
             else:
-                row = self._row(write, ending.live, answered=sending.result is not None)
+                row = self._row(write, ending.live, ours=_is_ours(sending))
                 self.journal.record(row)
                 went = self._went(write)
                 if went is not None:
@@ -275,10 +275,10 @@ class Sender:
             return None
         return Owned(outgoing(write.address, live.remote_id), live.remote_id, live.external_id)
 
-    def _row(self, write: Write, returned: LiveObject | None, *, answered: bool) -> Owned:
+    def _row(self, write: Write, returned: LiveObject | None, *, ours: bool) -> Owned:
         """What we own of ``write.address`` once ``write`` is done.
 
-        ``answered``: ``returned`` is what came of this very payload, not of one that an earlier run sent.
+        ``ours``: ``returned`` is what came of this very payload, not of one that an earlier run sent.
         """
         address = write.address
         fresh = write.operation == "create"
@@ -298,8 +298,8 @@ class Sender:
             remote_id=remote_id,
             external_id=external_id,
             protect=base.protect if resource is None else resource.lifecycle.protect,
-            replaced=self._replaced(base, write, returned if answered else None),
-            secrets=self._secrets(base, write),
+            replaced=self._replaced(base, write, returned if ours else None),
+            secrets=self._secrets(base, write) if ours else base.secrets,
         )
 
     def _replaced(self, base: Owned, write: Write, returned: LiveObject | None) -> dict[str, Replaced]:
@@ -321,6 +321,16 @@ class Sender:
             if value is not None:
                 digests[name] = self.journal.secret_digest(str(value))
         return digests
+
+
+def _is_ours(sending: Sending) -> bool:
+    """Whether what was done is certainly of this payload.
+
+    Where an earlier run may have made the object only an answer says so; what it holds otherwise, its
+    secrets above all, is not known.
+    """
+    result = sending.result
+    return result is not None and not (sending.doubted and (result.ambiguous or result.error is not None))
 
 
 def adopted(row: Owned | None, address: Address, live: LiveObject) -> Owned:

@@ -34,8 +34,24 @@ NEXT = {
 @pytest.mark.parametrize("edit", NEXT)
 def test_what_lists_do_not_show_yet_is_neither_lost_nor_left_behind(tmp_path: Path, edit: str) -> None:
     """Wherever the run that makes it ends; the next one comes at once, with another manifest."""
-    base, made = project(tmp_path / "base", BASE.rstrip("-\n")), project(tmp_path / "made", MADE)
-    then = project(tmp_path / "then", NEXT[edit])
+    told(tmp_path, MADE, NEXT[edit], every=5)
+
+
+HOOK = (
+    BASE + "{kind: webhook, id: feed, url: 'https://hooks.example.com/feed', events: [site.armed],"
+    " secret: {env: HOOK}}\n"
+)
+
+
+def test_a_secret_that_an_earlier_run_may_have_sent_is_not_taken_for_that_of_today(tmp_path: Path) -> None:
+    """The next run finds the object, and its manifest names another secret; nobody can read which it has."""
+    told(tmp_path, HOOK, HOOK.replace("env: HOOK", "env: OTHER_HOOK"), every=1)
+
+
+def told(tmp_path: Path, first: str, second: str, *, every: int) -> None:
+    """Apply ``first`` and die at some boundaries; apply ``second`` at once, then once more in peace."""
+    base, made = project(tmp_path / "base", BASE.rstrip("-\n")), project(tmp_path / "made", first)
+    then = project(tmp_path / "then", second)
     at = 1
     while True:
         place = tmp_path / str(at)
@@ -53,4 +69,4 @@ def test_what_lists_do_not_show_yet_is_neither_lost_nor_left_behind(tmp_path: Pa
         assert wrong == [], at
         if run.error is None:
             return
-        at += 5
+        at += every
