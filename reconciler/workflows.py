@@ -183,10 +183,10 @@ def apply_plan(
     clock, ledger = account.runtime.clock, account.ledger
     command = "destroy" if options.destroy else "apply"
     run = ledger.begin_run(command, account.client.trace_id, planned.plan.config_digest, clock())
-    keep_moves(account)
-    _keep_secrets(account)
     result = "failed"
     try:
+        keep_moves(account)
+        _keep_secrets(account)
         ledger.announce(run, _creations(planned), clock())
         report = execute(
             planned.plan,
