@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
-from reconciler.escape import visible
+from reconciler.escape import harmless, visible
 
 Level = Literal["error", "warning", "notice"]
 
@@ -49,7 +49,8 @@ class Runner:
         where: dict[str, str] = {}
         if place is not None:
             where = {"file": place.file, "line": str(place.line), "col": str(place.column)}
-        self._command(level, {**where, "title": title}, message)
+        told = harmless(message, colours=False)
+        self._command(level, {**where, "title": harmless(title, colours=False)}, told)
 
     @contextmanager
     def foreign(self) -> Iterator[None]:
@@ -64,7 +65,7 @@ class Runner:
     def tell(self, text: str) -> None:
         """Print ``text``, which others may have written, into the log."""
         with self.foreign():
-            self.out.write(text if text.endswith("\n") else text + "\n")
+            self.out.write(harmless(text.removesuffix("\n"), colours=False) + "\n")
 
     def output(self, name: str, value: str) -> None:
         """Set the step's output ``name``; the value may hold anything."""

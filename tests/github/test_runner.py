@@ -37,6 +37,15 @@ def test_foreign_text_stands_between_a_word_that_nobody_can_guess() -> None:
     assert word not in told(second)
 
 
+def test_nothing_that_drives_a_terminal_reaches_the_log() -> None:
+    runner = Runner({}, io.StringIO())
+    runner.tell("a\x1b[2Jb\u202ec")
+    runner.annotate("error", "t\x9bitle", "m\u2066essage")
+    said = runner.out.getvalue()
+    assert not set(said) & set("\x1b\x9b\u202e\u2066")
+    assert "a\\u001b[2Jb\\u202ec" in said
+
+
 @given(st.text())
 def test_an_output_holds_anything(value: str) -> None:
     written: list[str] = []
