@@ -14,6 +14,7 @@ Judged after the account was read and before anything is planned or sent::
              its part is not shown here        unknown
     delete   the object is gone                happened: no longer owned
              it is there                       did not: the repeat uses its key
+             it is there and declared as it is it will never be sent again
     any      cannot be seen on this surface    unknown
              out of this run's scope           stays as it is; nothing is sent for it in this run either
 
@@ -42,7 +43,7 @@ from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import Address, Collection, LiveObject, Owned, Reader, Resource, Snapshot
 from reconciler.planning.diff import diff
 from reconciler.planning.order import made_first
-from reconciler.planning.ownership import outgoing
+from reconciler.planning.ownership import outgoing, replacement_reasons
 from reconciler.planning.scope import Scope, collection_of
 from reconciler.times import spoken_utc
 
@@ -319,9 +320,13 @@ class _Looking:
 
     def _delete(self, intent: Intent) -> _Finding | None:
         lives = self._lives[collection_of(intent.address)]
-        if any(live.remote_id == intent.remote_id for _, live in lives):
-            return None
         row = self.owned.get(intent.address)
+        for seen, live in lives:
+            if live.remote_id == intent.remote_id:
+                resource = self._desired.get(seen)
+                if resource is None or replacement_reasons(REGISTRY[seen.kind], resource, live, row):
+                    return None
+                return _Finding(IntentStatus.FAILED, "it was not deleted, and is declared again")
         ours = row is not None and row.remote_id == intent.remote_id
         message = "it was deleted by a run that broke off"
         return _Finding(IntentStatus.DONE, message, forget=ours)

@@ -37,6 +37,7 @@ JOHN_DECLARED = resource("contact:acme/hq/john", **DOE)
 
 NEVER = "it was never created, and is not declared any more"
 MADE = "it was created by a run that broke off; it is 7"
+KEPT = "it was not deleted, and is declared again"
 GONE = "it was deleted by a run that broke off"
 AS_WANTED = "its values are as they should be"
 NOT_THERE = "what it was to change is not there any more"
@@ -235,6 +236,17 @@ class TestDelete:
     def test_what_is_still_there_was_not_deleted(self) -> None:
         case = Case(DELETE, Owned(HQ, "7", "hq"))
         assert case.look({SEEN: live("7", None), OTHER: live("8", "hq")}) == case.left_open()
+
+    def test_what_is_still_there_and_to_be_made_anew_is_deleted_by_the_same_write(self) -> None:
+        case = Case(DELETE, Owned(HQ, "7", "hq"))
+        anew = replace(site(), external_id="hq-2")
+        assert case.look({HQ: live("7", "hq")}, [anew]) == case.left_open()
+
+    def test_what_is_still_there_and_declared_again_is_not_deleted_any_more(self) -> None:
+        mine = Owned(HQ, "7", "hq")
+        case = Case(DELETE, mine)
+        found = case.look({OTHER: live("8", "other"), HQ: live("7", "hq")}, [site()])
+        assert found == case.settled(IntentStatus.FAILED, KEPT, mine)
 
     def test_what_is_gone_is_owned_no_longer(self) -> None:
         depot = Owned(MAIN, "8", "main")
