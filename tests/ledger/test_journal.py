@@ -110,8 +110,8 @@ def test_what_was_created_lately_is_known_from_its_settlement_on() -> None:
         ledger.settle(failed, IntentStatus.FAILED, None, NOW)
         ledger.settle(old, IntentStatus.DONE, "2", NOW - timedelta(seconds=1))
         ledger.settle(updated, IntentStatus.DONE, "3", NOW)
-        assert ledger.created_since(NOW) == {SITE}
-        assert ledger.created_since(NOW - timedelta(seconds=1)) == {SITE, old.address}
+        assert ledger.created_since(NOW) == {("site", "1")}
+        assert ledger.created_since(NOW - timedelta(seconds=1)) == {("site", "1"), ("site", "2")}
         assert ledger.created_since(NOW + timedelta(seconds=1)) == frozenset()
 
 
