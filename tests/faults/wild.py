@@ -78,8 +78,14 @@ class Wild:
 
     def _add(self) -> None:
         address = self.chance.choice(list(self._places()))
-        if address not in self.drafts and address not in self.retired:
+        if address not in self.drafts and address not in self.retired and not self._is_named(address):
             self.drafts[address] = self._draft(address)
+
+    def _is_named(self, address: str) -> bool:
+        """Whether something beside ``address`` keeps its name as external id since it was renamed."""
+        above = address.removesuffix(_tail(address))
+        beside = (each for each in self.drafts if each.removesuffix(_tail(each)) == above)
+        return any(_tail((each, *self.drafts[each].before)[-1]) == _tail(address) for each in beside)
 
     def _rename(self) -> None:
         """Another address for the same object; what stands below a renamed site follows."""
