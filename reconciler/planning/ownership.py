@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 from reconciler.kinds.kind import Kind
 from reconciler.model import Address, Collection, LiveObject, Owned, Resource
@@ -56,7 +56,7 @@ def outgoing(address: Address, remote_id: str) -> Address:
 
     No manifest can declare it, so a plan deletes what is recorded under it and still there.
     """
-    return Address(address.kind, (*address.path[:-1], f"{address.id}#{quote(remote_id, safe='-_.')}"))
+    return Address(address.kind, (*address.path[:-1], f"{address.id}#{quote_plus(remote_id)}"))
 
 
 def replacement_reasons(
