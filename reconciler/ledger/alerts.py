@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from reconciler.ledger.database import Database, Decoders, instant, json_object, json_text, stamp
+from reconciler.ledger.database import Decoders, Tables, instant, json_object, json_text, stamp
 
 Phase = Literal["firing", "resolved"]
 
@@ -36,11 +36,8 @@ class AlertRecord:
 _ALERT: Decoders = {"opened_at": instant, "resolved_at": instant, "told": json_object}
 
 
-class AlertTables:
+class AlertTables(Tables):
     """Alerts, as they are opened, resolved and told."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def open_alerts(self) -> list[AlertRecord]:
         """The alerts not resolved, oldest first."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.database import Database, Decoders, instant, stamp
+from reconciler.ledger.database import Decoders, Tables, instant, stamp
 from reconciler.model import Address
 
 
@@ -61,11 +61,8 @@ _OVERRIDE: Decoders = {
 }
 
 
-class ArmingTables:
+class ArmingTables(Tables):
     """The arming commands and overrides of one environment."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def record_command(self, command: CommandRecord) -> int:
         """Append ``command``; it can never be changed or removed. Returns its number."""

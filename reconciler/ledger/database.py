@@ -146,6 +146,13 @@ def _silent(_: str) -> None:
     """Tells nobody."""
 
 
+class Tables:
+    """Some tables of one environment, in the database that a ledger shares among its parts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
 def open_database(
     path: Path | str,
     environment: str,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from reconciler.errors import LedgerError
 from reconciler.intents import Intent, IntentDraft, IntentStatus, Moved, Resolution
-from reconciler.ledger.database import Database, Decoders, instant, json_object, json_text, stamp
+from reconciler.ledger.database import Decoders, Tables, instant, json_object, json_text, stamp
 from reconciler.model import Address, JsonObject
 from reconciler.planning.digest import idempotency_key
 
@@ -44,11 +44,8 @@ _INTENT: Decoders = {
 _RESOLUTION: Decoders = {"address": Address.parse, "happened": bool, "resolved_at": instant}
 
 
-class JournalTables:
+class JournalTables(Tables):
     """The runs and intents of one environment."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def begin_run(self, command: str, trace_id: str, config_digest: str, now: datetime) -> int:
         """Open a run; its id stands in every intent it makes."""

@@ -9,15 +9,12 @@ from dataclasses import asdict
 from functools import cached_property
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.database import Database, Decoders, json_object, json_text
+from reconciler.ledger.database import Decoders, Tables, json_object, json_text
 from reconciler.model import Address, JsonValue, Owned, Replaced
 
 
-class Ownership:
+class Ownership(Tables):
     """The resources we own in one environment, and the key that digests their secrets."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def bind(self, account: str) -> None:
         """Say which account this environment's rows are about, by the origin of its API.
