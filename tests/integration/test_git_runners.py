@@ -37,9 +37,9 @@ def runners(tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def sites_of(served: Served) -> list[str]:
-    """The external ids of the sites in the account, one a site."""
+    """The external ids of the sites in the account, one a site, sorted: parallel creates arrive in any order."""
     objects = served.sandbox.state()["objects"]["site"]  # type: ignore[index,call-overload]
-    return [row["external_id"] for row in objects]
+    return sorted(row["external_id"] for row in objects)
 
 
 def owned_by(origin: Origin) -> list[str]:
