@@ -20,6 +20,8 @@ KEY = "0123456789abcdef" * 4
 SETTINGS = "ledger: git+branch://reconciler-ledger?lease={lease}\nenvironments:\n  production: {{}}\n"
 APPLY = ("--env", "production", "--yes")
 
+pytestmark = pytest.mark.timeout(300)  # git processes by the dozen, and leases that run out in real time
+
 
 @pytest.fixture
 def runners(tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Origin]:
@@ -37,7 +39,7 @@ def runners(tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def sites_of(served: Served) -> list[str]:
-    """The external ids of the sites in the account, one a site, sorted: parallel creates arrive in any order."""
+    """The external ids of the sites in the account, sorted: parallel creates arrive in any order."""
     objects = served.sandbox.state()["objects"]["site"]  # type: ignore[index,call-overload]
     return sorted(row["external_id"] for row in objects)
 
