@@ -12,9 +12,9 @@ from reconciler.engine import PATIENCE, Event, Unrecorded, execute, fetch_and_re
 from reconciler.errors import PlanError, ReconcilerError
 from reconciler.intents import IntentDraft
 from reconciler.kinds import REGISTRY
+from reconciler.ledger import keep_moves, keep_secrets
 from reconciler.manifests import Project
 from reconciler.model import (
-    AS_FOUND,
     Action,
     Address,
     Change,
@@ -23,12 +23,11 @@ from reconciler.model import (
     Plan,
     Report,
     Resource,
-    SecretRef,
     Snapshot,
 )
 from reconciler.observer import ObservedWriter
 from reconciler.planning.plan import plan
-from reconciler.planning.renames import Moves, keeping_external_ids, moved, readdressed, taking_over
+from reconciler.planning.renames import as_found, identified, moved, readdressed, spoken
 from reconciler.planning.safety import Policy
 from reconciler.planning.saved import as_planned_now, check_timely, check_unmoved, stale
 from reconciler.planning.scope import EVERYTHING, Scope
@@ -107,38 +106,12 @@ def make_plan(
         for finding in recovery.found:
             on_event(finding)
     owned = recovery.owned
-    desired = _as_found(desired, snapshot)
+    desired = as_found(desired, snapshot)
     policy = _policy(account, options.allow_deletes)
     doubts = [f"{address}: {why}" for address, why in recovery.doubts.items()]
-    warnings = [*_renamings(moves, desired), *doubts]
+    warnings = [*spoken(moves, desired), *doubts]
     made = _plan(account, options, desired, snapshot, owned, policy, warnings)
     return Planned(made, desired, snapshot, owned, options.scope, recovery.blocked, read_at)
-
-
-def identified(desired: Sequence[Resource], owned: Mapping[Address, Owned]) -> Sequence[Resource]:
-    """``desired`` with what the ledger says of the objects they are."""
-    known = {address: row.external_id for address, row in owned.items()}
-    return keeping_external_ids(taking_over(desired, owned), known)
-
-
-def _as_found(desired: Sequence[Resource], snapshot: Snapshot) -> Sequence[Resource]:
-    """``desired``, where what is taken over by CHeKT's id keeps the external id it was found with."""
-    taken = (each.address for each in desired if each.identity.adopt == each.remote_id is not None)
-    return keeping_external_ids(
-        desired,
-        {address: live.external_id for address in taken if (live := snapshot.objects.get(address))},
-    )
-
-
-def _renamings(moves: Moves, desired: Sequence[Resource]) -> tuple[str, ...]:
-    """What a plan says of names that changed: an apply writes them to the ledger, and nothing else."""
-    kept = {each.address: each.external_id for each in desired if not each.identity.named}
-    said = [
-        f"{before} is called {now} now; what is owned below it follows"
-        + (f"; its external id stays {kept[now]}" if kept.get(now, now.id) != now.id else "")
-        for before, now in moves.renamed
-    ]
-    return (*said, *moves.warnings)
 
 
 def check_saved_plan(project: Project, saved: Plan, now: datetime) -> None:
@@ -185,8 +158,8 @@ def apply_plan(
     run = ledger.begin_run(command, account.client.trace_id, planned.plan.config_digest, clock())
     result = "failed"
     try:
-        keep_moves(account)
-        _keep_secrets(account)
+        keep_moves(ledger, account.project.resources)
+        keep_secrets(ledger, account.secret_digests())
         ledger.announce(run, _creations(planned), clock())
         report = execute(
             planned.plan,
@@ -222,34 +195,6 @@ def apply_plan(
         unverified = exc
     sent = account.client.requests
     return Applied(replace(report, reads=sent.reads, writes=sent.writes), remaining, unverified)
-
-
-def keep_moves(account: Account) -> None:
-    """Write down that what was renamed goes by its name of today."""
-    ledger = account.ledger
-    recorded = ledger.owned()
-    moves = moved(account.project.resources, recorded)
-    today = readdressed(recorded, moves.today)
-    if moves.today:
-        with ledger.transaction():
-            for before in moves.today:
-                ledger.forget(before)
-            for now in moves.today.values():
-                ledger.record(today[now])
-            ledger.readdress_targets({b: now for b, now in moves.today.items() if b.kind == "site"})
-
-
-def _keep_secrets(account: Account) -> None:
-    """Take what the manifests' secrets hold now for those that were taken over as found."""
-    ledger, digests = account.ledger, account.secret_digests()
-    with ledger.transaction():
-        for address, row in ledger.owned().items():
-            known = digests.get(address, {})
-            found = {
-                name: known[name] for name, kept in row.secrets.items() if kept == AS_FOUND and name in known
-            }
-            if found:
-                ledger.record(replace(row, secrets={**row.secrets, **found}))
 
 
 def _creations(planned: Planned) -> list[IntentDraft]:
@@ -303,42 +248,6 @@ def _applied(planned: Planned, done: set[Address], present: set[Address]) -> Sco
         return EVERYTHING
     named = done & (present | {resource.address for resource in planned.desired})
     return Scope(tuple(sorted(map(str, named))), planned.scope.excludes) if named else None
-
-
-def attest(account: Account, address: Address, *, on_event: Callable[[Event], None]) -> Change:
-    """Record that a person made the manual change at ``address``, and return that change.
-
-    The environment's lock must be held. Raises PlanError when no manual change is pending there.
-    """
-    options = Options(Scope((str(address),)))
-    planned = make_plan(account, options, on_event=on_event, locked=True)
-    change = next((c for c in planned.plan.changes if c.address == address), None)
-    if change is None or change.action is not Action.MANUAL:
-        what = "nothing is pending there" if change is None else f"its change is a {change.action}"
-        raise PlanError(
-            f"{address} has no manual change to attest: {what}",
-            address=address,
-            hint="`reconciler plan` marks what only a person can do with `!`.",
-        )
-    if account.surfaces.binding(address.kind) is not None:
-        raise PlanError(
-            f"{address} is read from the account, so there is nothing to attest",
-            address=address,
-            hint="Make the change in the portal; the next plan sees it.",
-        )
-    resource = next((r for r in planned.desired if r.address == address), None)
-    if resource is None:
-        account.ledger.forget(address)
-        return change
-    managed = [name for name in REGISTRY[address.kind].managed if name in resource.fields]
-    digests = account.secret_digests().get(address, {})
-    row = planned.owned.get(address) or Owned(address, None, resource.external_id)
-    account.ledger.record(replace(row, protect=resource.lifecycle.protect, secrets=digests))
-    account.ledger.attest(
-        address,
-        {name: value for name in managed if not isinstance(value := resource.fields[name], SecretRef)},
-    )
-    return change
 
 
 def _desired(account: Account, options: Options) -> Sequence[Resource]:

@@ -121,7 +121,7 @@ def attest(console: Console, address: str, reading: options.Reading, lock_timeou
 
     The next plan compares the manifests with what was attested.
     """
-    from reconciler import workflows
+    from reconciler import attestation
     from reconciler.account import open_account
 
     where = options.written_address(address)
@@ -130,7 +130,7 @@ def attest(console: Console, address: str, reading: options.Reading, lock_timeou
         account.lock("attest"),
         console.progress() as progress,
     ):
-        change = workflows.attest(account, where, on_event=progress)
+        change = attestation.attest(account, where, on_event=progress)
     console.out(f"Attested {where}: {len(change.fields)} fields as the manifests say.")
 
 

@@ -26,9 +26,9 @@ from reconciler.manifests.settings import SETTINGS_FILE
 from reconciler.manifests.writing import SCHEMAS, Written, settings_text, write
 from reconciler.model import AS_FOUND, Action, Address, JsonValue, Owned, Resource, Source
 from reconciler.planning.plan import plan
+from reconciler.planning.renames import identified
 from reconciler.planning.safety import Policy
 from reconciler.planning.scope import EVERYTHING, Scope
-from reconciler.workflows import identified
 
 _ROUNDS = 20
 """How often what a plan would still change is left out before the import gives up."""

@@ -9,10 +9,11 @@ from reconciler.account import Account
 from reconciler.engine import Event
 from reconciler.errors import PlanError
 from reconciler.kinds import REGISTRY
+from reconciler.ledger import keep_moves
 from reconciler.model import Address, Owned, Plan, Resource
 from reconciler.planning.renames import moved, readdressed
 from reconciler.planning.scope import Scope, collection_of
-from reconciler.workflows import Options, keep_moves, make_plan
+from reconciler.workflows import Options, make_plan
 
 
 def take_over(
@@ -36,7 +37,7 @@ def take_over(
             hint="Check CHeKT's id; the object must stand under the same parent.",
             address=address,
         )
-    keep_moves(account)
+    keep_moves(account.ledger, account.project.resources)
     protect = resource.lifecycle.protect
     account.ledger.record(Owned(address, live.remote_id, live.external_id, protect=protect))
     return make_plan(account, options, on_event=on_event, locked=True).plan

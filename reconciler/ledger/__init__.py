@@ -9,6 +9,7 @@ from reconciler.ledger.journal import Run
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder, user_name
 from reconciler.ledger.store import FileStore, Lock, Store
+from reconciler.ledger.upkeep import keep_moves, keep_secrets
 
 __all__ = [
     "KEY_VARIABLE",
@@ -23,6 +24,8 @@ __all__ = [
     "Override",
     "Run",
     "Store",
+    "keep_moves",
+    "keep_secrets",
     "stamp",
     "user_name",
 ]

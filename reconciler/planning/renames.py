@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.errors import PlanError, Problem
 from reconciler.kinds import REGISTRY
-from reconciler.model import Address, Owned, Resource
+from reconciler.model import Address, Owned, Resource, Snapshot
 from reconciler.planning.scope import chain, collection_of, parent_of
 
 
@@ -160,6 +160,32 @@ def readdressed(owned: Mapping[Address, Owned], moves: Mapping[Address, Address]
     for before, now in moves.items():
         rows.setdefault(now, replace(owned[before], address=now))
     return dict(sorted(rows.items()))
+
+
+def spoken(moves: Moves, desired: Sequence[Resource]) -> tuple[str, ...]:
+    """What a plan says of names that changed: an apply writes them to the ledger, and nothing else."""
+    kept = {each.address: each.external_id for each in desired if not each.identity.named}
+    said = [
+        f"{before} is called {now} now; what is owned below it follows"
+        + (f"; its external id stays {kept[now]}" if kept.get(now, now.id) != now.id else "")
+        for before, now in moves.renamed
+    ]
+    return (*said, *moves.warnings)
+
+
+def identified(desired: Sequence[Resource], owned: Mapping[Address, Owned]) -> tuple[Resource, ...]:
+    """``desired`` with what the ledger says of the objects they are."""
+    known = {address: row.external_id for address, row in owned.items()}
+    return keeping_external_ids(taking_over(desired, owned), known)
+
+
+def as_found(desired: Sequence[Resource], snapshot: Snapshot) -> tuple[Resource, ...]:
+    """``desired``, where what is taken over by CHeKT's id keeps the external id it was found with."""
+    taken = (each.address for each in desired if each.identity.adopt == each.remote_id is not None)
+    return keeping_external_ids(
+        desired,
+        {address: live.external_id for address in taken if (live := snapshot.objects.get(address))},
+    )
 
 
 def taking_over(desired: Sequence[Resource], owned: Mapping[Address, Owned]) -> tuple[Resource, ...]:
