@@ -259,9 +259,8 @@ def _simulator(project: Project, runtime: Runtime) -> Iterator[httpx.BaseTranspo
     """The way into the embedded sandbox, in which the dealers the project names are connected."""
     from reconciler.sandbox import Sandbox, Switches, transport  # noqa: PLC0415  embedded runs only
 
-    sandbox = Sandbox(
-        data_directory(project) / "sandbox.db", switches=Switches(rate_limits=False), clock=runtime.clock
-    )
+    switches = Switches(rate_limits=False, arming_model=project.arming_model)
+    sandbox = Sandbox(data_directory(project) / "sandbox.db", switches=switches, clock=runtime.clock)
     try:
         for resource in project.resources:
             if resource.address.kind == "dealer" and resource.remote_id is not None:

@@ -1,6 +1,6 @@
-"""The ``/v1`` operations that CHeKT's app pages name, and the arming state a partner reports.
+"""The ``/v1`` operations that CHeKT's app pages name (section 6).
 
-Sections 4.7 and 6. Their answers are not documented: bare objects under ``data`` for lists.
+Their answers are not documented: bare objects under ``data`` for lists.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from reconciler.model import JsonObject
-from reconciler.sandbox.arming import STATES, Actor, partitions_of, set_state
+from reconciler.sandbox.arming import partitions_of
 from reconciler.sandbox.call import Call
 from reconciler.sandbox.equipment import online
 from reconciler.sandbox.errors import not_found
 from reconciler.sandbox.messages import Response, reply
 from reconciler.sandbox.routing import Route
 from reconciler.sandbox.store import Row
-from reconciler.sandbox.timekeeping import instant, iso
+from reconciler.sandbox.timekeeping import iso
 from reconciler.sandbox.webhooks import Event, publish
 
 _ALARM = "/v1/alarms/{alarm_id}"
@@ -25,7 +25,7 @@ _VERDICTS = ("intruder", "false-positive", "uncertain")
 
 
 def app_routes() -> Iterator[Route]:
-    """Devices, events, alarms and sites for apps; the state report for partners."""
+    """Devices, events, alarms and sites for apps."""
     yield Route("GET", "/v1/devices", list_devices, "app", "devices:read")
     yield Route("GET", _DEVICE, read_device, "app", "devices:read")
     yield Route("PATCH", _DEVICE, update_device, "app", "devices:write")
@@ -40,7 +40,6 @@ def app_routes() -> Iterator[Route]:
     yield Route("POST", f"{_ALARM}/annotate", annotate, "app", "events:write")
     yield Route("POST", f"{_ALARM}/dispatch", _alarm_step("dispatched"), "app", "alarms:write")
     yield Route("GET", "/v1/sites", list_sites, "site_reader", "sites:read")
-    yield Route("POST", "/v1/sites/{site_id}/arming-state", report_state, "partner")
 
 
 def _sites(call: Call) -> list[Row]:
@@ -191,38 +190,3 @@ def list_sites(call: Call) -> Response:
         for row in _sites(call)
     ]
     return reply({"data": found})
-
-
-def report_state(call: Call) -> Response:
-    """A partner's platform reports the arming state of a site (section 4.7): it holds at once."""
-    site = call.store.get("site", call.number_of("site_id", "site"))
-    if site is None:
-        raise not_found("site")
-    call.dealer(int(site.scope))
-    body = call.request.json_object()
-    for name in body:
-        if name not in ("state", "partition", "timestamp", "user_id", "source"):
-            raise call.invalid(name, f"there is no field {name}", code="unknown_field")
-    for name in ("state", "timestamp"):
-        if name not in body:
-            raise call.invalid(name, f"{name} is required", code="required")
-    if str(body["state"]).lower() not in STATES:
-        raise call.invalid("state", f"state is one of {', '.join(STATES)}")
-    try:
-        instant(str(body["timestamp"]))
-    except ValueError as exc:
-        raise call.invalid("timestamp", str(exc)) from exc
-    actor = Actor(str(body.get("user_id", "")), str(body.get("source", "partner")))
-    for partition_id in _reported(call, site, body.get("partition", "all")):
-        set_state(call, site, partition_id, str(body["state"]).lower(), actor)
-    return reply({})
-
-
-def _reported(call: Call, site: Row, partition: object) -> list[int]:
-    known = [each["partition_id"] for each in partitions_of(site)] or [0]
-    if partition == "all":
-        return known
-    chosen = [number for number in known if str(number) == partition]
-    if not chosen:
-        raise call.invalid("partition", f"the site has no partition {partition!r}")
-    return chosen

@@ -115,13 +115,27 @@ def command(
     _report(call, site, partition_id, (state.status, outcome), actor, due_at, zone)
 
 
-def set_state(call: Call, site: Row, partition_id: int, status: str, actor: Actor) -> None:
-    """Put the state to ``status`` at once: a person at the keypad, an alarm, an intruder."""
+def set_state(
+    call: Call, site: Row, partition_id: int, status: str, actor: Actor, at: float | None = None
+) -> None:
+    """Put the state to ``status`` at once: a person at the keypad, an alarm, an intruder, a report.
+
+    ``at``: when it happened, epoch seconds, where that was not just now.
+    """
+    before = read_state(call.store, site.id, partition_id, call.now)
+    since = call.now if at is None else at
+    _cancel(call.store, site.id, partition_id, call.now)
+    _save(call.store, site.id, partition_id, ArmingState(status, since, actor.name, actor.method))
+    if status != before.status:
+        _report(call, site, partition_id, (before.status, status), actor, min(since, call.now), None)
+
+
+def fail_to_arm(call: Call, site: Row, partition_id: int, actor: Actor, at: float, zone: Zone | None) -> None:
+    """An arming that was begun elsewhere has failed, for ``zone`` where one is open: disarmed, and told."""
     before = read_state(call.store, site.id, partition_id, call.now)
     _cancel(call.store, site.id, partition_id, call.now)
-    _save(call.store, site.id, partition_id, ArmingState(status, call.now, actor.name, actor.method))
-    if status != before.status:
-        _report(call, site, partition_id, (before.status, status), actor, call.now, None)
+    _save(call.store, site.id, partition_id, ArmingState("disarmed", at, actor.name, actor.method))
+    _report(call, site, partition_id, (before.status, FAILURE), actor, min(at, call.now), zone)
 
 
 def _cancel(store: Store, site_id: int, partition_id: int, now: float) -> None:
@@ -183,7 +197,7 @@ def _report(
         "device_name": zone.name if zone else None,
     }
     write_activity(call.store, int(site.scope), site.id, ARMING, at, row, partition_id)
-    publish(call, _event(site, partition_id, change, actor, at))
+    publish(call, _event(call, site, partition_id, change, actor, at))
 
 
 def _simple(status: str) -> str:
@@ -191,7 +205,9 @@ def _simple(status: str) -> str:
     return "armed" if status in ARMED else status
 
 
-def _event(site: Row, partition_id: int, change: tuple[str, str], actor: Actor, at: float) -> Event:
+def _event(
+    call: Call, site: Row, partition_id: int, change: tuple[str, str], actor: Actor, at: float
+) -> Event:
     before, after = change
     simple = _simple(after)
     flat: JsonObject = {
@@ -205,14 +221,16 @@ def _event(site: Row, partition_id: int, change: tuple[str, str], actor: Actor, 
     data: JsonObject = {"arming_status": simple, "arming_action": "disarm" if simple == "disarmed" else "arm"}
     if partition_id:
         data["partitions"] = [{"partition_id": partition_id, "arming_status": simple}]
-    changes = {"armed": ("site.armed",), "disarmed": ("site.disarmed",)}.get(simple, ())
+    changes: tuple[str, ...] = {"armed": ("site.armed",), "disarmed": ("site.disarmed",)}.get(simple, ())
+    if call.switches.arming_model == "chekt_triggered":  # a partner that arms by itself knows (7.1)
+        changes += ("arming.state_changed",)
     partition: JsonObject = {"site_id": site.id, "partition_id": partition_id}
     return Event(
         site,
         at,
         partition_id,
         app=("partition.armed", partition) if simple == "armed" and partition_id else None,
-        partner=((*changes, "arming.state_changed"), flat),
+        partner=(changes, flat),
         dealer=("partition_arming_status" if partition_id else "arming_status", simple, data),
         triggered_by=actor.name,
     )

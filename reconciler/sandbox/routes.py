@@ -15,6 +15,7 @@ from reconciler.sandbox.media import media_routes
 from reconciler.sandbox.oauth import AuthorizationServer
 from reconciler.sandbox.panel import arming_routes
 from reconciler.sandbox.partner import collections
+from reconciler.sandbox.reports import report_routes
 from reconciler.sandbox.routing import Route
 from reconciler.sandbox.singletons import part_routes, partner_routes
 
@@ -38,4 +39,5 @@ def all_routes(sandbox: Sandbox) -> Iterator[Route]:
     yield from log_routes()
     yield from media_routes()
     yield from app_routes()
+    yield from report_routes()
     yield from admin_routes(sandbox)

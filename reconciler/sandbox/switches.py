@@ -54,6 +54,10 @@ class Switches:
     Arming
         ``arming_delay``: seconds between a command and the new state. ``arming_in_progress``: show that
         state meanwhile. ``open_zone``: refuse the command (409), or accept it and fail to arm.
+        ``arming_model``: of the account; state reports are for ``partner_triggered`` ones (4.7).
+        ``invalid_transition``: answer to a report of a state that cannot follow. ``stale_report``: to one
+        older than what is known. ``report_offsets``: times of reports in UTC only, or with any offset.
+        ``report_ahead``: seconds by which they may lie ahead of the clock.
 
     Credentials
         ``token_lifetime``: seconds. ``token_scopes``: of a machine token. ``audience``: accepted by the
@@ -108,6 +112,11 @@ class Switches:
     arming_delay: float = 0.8
     arming_in_progress: bool = False
     open_zone: Literal["error", "failure"] = "error"
+    arming_model: Literal["chekt_triggered", "partner_triggered"] = "chekt_triggered"
+    invalid_transition: Literal["409", "422", "accept"] = "409"
+    stale_report: Literal["409", "422", "ignore", "accept"] = "409"
+    report_offsets: Literal["utc", "any"] = "utc"
+    report_ahead: float = 60.0
 
     token_lifetime: int = 3600
     token_scopes: tuple[str, ...] = SCOPES

@@ -112,7 +112,10 @@ class Account:
     """A seeded sandbox that also serves the description, and the credentials of each surface."""
 
     def __init__(self, shape: str) -> None:
-        switches = Switches().changed({"rate_limits": False, "shape": shape, "dependents": "cascade"})
+        model = {"arming_model": "partner_triggered", "report_ahead": 1e9, "stale_report": "ignore"}
+        switches = Switches().changed(
+            {"rate_limits": False, "shape": shape, "dependents": "cascade", **model}
+        )
         self.sandbox = Sandbox(switches=switches)
         self._client = httpx.Client(transport=transport(self.sandbox), base_url="https://api.example.com")
         self.seed()

@@ -191,22 +191,6 @@ def test_the_pages_want_a_mode_and_a_code(
     assert [each["zone_number"] for each in state["zones"]] == [1, 2]
 
 
-def test_a_partner_reports_a_state(
-    partner: httpx.Client, dealer: httpx.Client, status: Callable[[], str]
-) -> None:
-    path = "https://api.example.com/v1/sites/1/arming-state"
-    report = {
-        "state": "ARMED_AWAY",
-        "partition": "all",
-        "timestamp": "2026-03-02T09:00:00Z",
-        "source": "keypad",
-    }
-    assert partner.post(path, json=report).status_code == 200
-    assert status() == "armed"
-    assert partner.post(path, json={**report, "state": "asleep"}).status_code == 400
-    assert dealer.post(path, json=report).status_code == 401
-
-
 def test_a_change_of_state_is_told_to_all_three_systems_when_it_happens(
     sandbox: Any, partner: httpx.Client, dealer: httpx.Client, site: dict[str, Any], base_clock: BaseClock
 ) -> None:
