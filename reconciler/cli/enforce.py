@@ -176,9 +176,10 @@ def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) ->
     from reconciler.enforcer.clock import SystemClock
     from reconciler.enforcer.once import once
     from reconciler.enforcer.report import exit_code, to_json
-    from reconciler.enforcer.session import check_model, enforcement_lock, open_session
+    from reconciler.enforcer.session import enforcement_lock, open_session
+    from reconciler.manifests.arming_model import check_model
 
-    check_model(project)
+    check_model(project, "chekt_triggered")
     horizon = _horizon(asked.horizon)
     try:
         with (
@@ -211,8 +212,8 @@ def _tell(console: Console, session: Session, done: Run, asked: Asked) -> bool:
 
 
 def _alert(console: Console, session: Session, done: Run) -> None:
+    from reconciler.alerting.senders import receivers
     from reconciler.enforcer.alerts import Alerts
-    from reconciler.enforcer.senders import receivers
 
     account = session.account
     alerts = Alerts(account.ledger, receivers(account.project, account.runtime))
@@ -240,9 +241,10 @@ def _daemon(
     from reconciler.account import data_directory
     from reconciler.enforcer.clock import SystemClock
     from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint
-    from reconciler.enforcer.session import check_model, enforcement_lock
+    from reconciler.enforcer.session import enforcement_lock
+    from reconciler.manifests.arming_model import check_model
 
-    check_model(project)
+    check_model(project, "chekt_triggered")
     name = project.environment.name
     heartbeat = asked.heartbeat or data_directory(project) / f"heartbeat-{name}.json"
     with enforcement_lock(project, runtime, "enforce --daemon"), stop_on_signal(console) as stop:

@@ -56,6 +56,7 @@ def set_(
     """Put TARGET, such as site:acme/hq, into a state until a time; it replaces the one in force for it."""
     from reconciler.account import store_of
     from reconciler.ledger import user_name
+    from reconciler.manifests.arming_model import check_model
 
     runtime = console.runtime()
     now = runtime.clock()
@@ -65,6 +66,7 @@ def set_(
     if not reason.strip():
         raise ConfigError("--reason is empty", hint="say why, for those who find the override later")
     project = reading.load()
+    check_model(project, "chekt_triggered")
     site = _armed_site(project, target, partition)
     with store_of(project, runtime).open() as book:
         made = book.set_override(

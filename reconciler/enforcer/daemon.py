@@ -10,16 +10,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.account import Runtime
+from reconciler.alerting.senders import receivers
 from reconciler.arming.project import TargetKey
 from reconciler.enforcer.alerts import MANIFESTS_BROKEN, Alerts
 from reconciler.enforcer.clock import Clock, StepDetector, wait_until
 from reconciler.enforcer.metrics import heartbeat_text, metrics_text
-from reconciler.enforcer.senders import receivers
-from reconciler.enforcer.session import Session, check_model, open_session
+from reconciler.enforcer.session import Session, open_session
 from reconciler.enforcer.tick import Sight, Tick, tick
 from reconciler.errors import ReconcilerError
 from reconciler.files import write_whole
 from reconciler.manifests import Project
+from reconciler.manifests.arming_model import check_model
 from reconciler.planning.scope import Scope
 
 RELOAD_EVERY = timedelta(seconds=10)
@@ -56,7 +57,7 @@ class Manifests:
         self._seen = now
         try:
             project = self.load()
-            check_model(project)
+            check_model(project, "chekt_triggered")
         except ReconcilerError as exc:
             self.problem = exc.message
             return False

@@ -11,13 +11,13 @@ from reconciler.account import Account, Runtime, held_lock, open_account
 from reconciler.arming.project import Target, TargetKey, targets
 from reconciler.enforcer.journal import LedgerJournal
 from reconciler.enforcer.pace import Pace
-from reconciler.enforcer.sites import Sites
 from reconciler.enforcer.surface import DealerSurface
 from reconciler.enforcer.watch import Watch
-from reconciler.errors import UnsupportedError
 from reconciler.ledger import Lock
 from reconciler.manifests import Project
+from reconciler.manifests.arming_model import check_model
 from reconciler.model import Address
+from reconciler.places import Sites
 from reconciler.planning.scope import Scope
 
 _READING_SHARE = 0.25
@@ -38,16 +38,6 @@ class Session:
     scheduled: frozenset[TargetKey]
 
 
-def check_model(project: Project) -> None:
-    """Raises UnsupportedError where the partner, not CHeKT, owns arming (chekt-api/README.md section 7)."""
-    if project.arming_model != "chekt_triggered":
-        raise UnsupportedError(
-            "this project is partner_triggered: the partner's own system decides when sites are armed, and "
-            "CHeKT forbids mixing both models",
-            hint="Arm from the partner's system, or set arming_model: chekt_triggered to arm by schedules.",
-        )
-
-
 def enforcement_lock(project: Project, runtime: Runtime, command: str) -> AbstractContextManager[Lock]:
     """The right to arm and disarm in the environment; apply has a lock of its own and may run meanwhile."""
     return held_lock(project, runtime, f"enforce:{project.environment.name}", command)
@@ -60,7 +50,7 @@ def open_session(project: Project, runtime: Runtime, scope: Scope) -> Iterator[S
     Raises UnsupportedError for a partner-triggered project, AuthError without dealer keys, LedgerError,
     ManifestError, PlanError where ``scope`` names no site.
     """
-    check_model(project)
+    check_model(project, "chekt_triggered")
     with open_account(project, runtime, "dealer") as account:
         sites = Sites(project, account.ledger.owned(), account.client)
         journal = LedgerJournal(account.ledger)

@@ -14,8 +14,8 @@ from reconciler.chekt import arming
 from reconciler.chekt.client import Client
 from reconciler.enforcer import pace
 from reconciler.enforcer.port import Observation, Order, Reply
-from reconciler.enforcer.sites import Sites
 from reconciler.errors import RemoteError
+from reconciler.places import Sites
 
 WORKERS = 16
 

@@ -17,7 +17,6 @@ from reconciler.enforcer.journal import LedgerJournal
 from reconciler.enforcer.memory import Memory
 from reconciler.enforcer.once import Run, once
 from reconciler.enforcer.pace import Pace
-from reconciler.enforcer.sites import Sites
 from reconciler.enforcer.surface import DealerSurface
 from reconciler.enforcer.tick import Sight
 from reconciler.enforcer.watch import Watch
@@ -25,6 +24,7 @@ from reconciler.kinds.surfaces import surfaces
 from reconciler.ledger import CommandRecord, Ledger
 from reconciler.manifests import Project, load
 from reconciler.model import JsonValue
+from reconciler.places import Sites
 from reconciler.redaction import Redactor
 from reconciler.sandbox import DEALER_ID, Sandbox, Switches, dealer_key, transport
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.enforcer.alerts import Alerts, Receiver
+from reconciler.alerting.book import Receiver
+from reconciler.alerting.senders import SIGNATURE, apprise_sender, webhook_sender
+from reconciler.enforcer.alerts import Alerts
 from reconciler.enforcer.report import exit_code
-from reconciler.enforcer.senders import SIGNATURE, apprise_sender, webhook_sender
 from reconciler.errors import ConfigError, RemoteError
 from reconciler.model import JsonObject
 from reconciler.sandbox import Fault

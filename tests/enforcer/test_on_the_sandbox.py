@@ -13,10 +13,10 @@ import pytest
 from reconciler.arming.states import State
 from reconciler.enforcer import pace
 from reconciler.enforcer.port import Order, Reply
-from reconciler.enforcer.sites import Sites
 from reconciler.enforcer.tick import tick
 from reconciler.errors import RemoteError
 from reconciler.model import Address, LiveObject
+from reconciler.places import Sites
 from reconciler.sandbox import Fault
 from tests.enforcer.rig import EVENING, LATE, MORNING, NOON, TUESDAY, Rig, rig
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 
 from reconciler.account import Runtime
-from reconciler.enforcer.alerts import Receiver, sentence
+from reconciler.alerting.book import Receiver, sentence
 from reconciler.errors import ConfigError, RemoteError
 from reconciler.manifests import Project, secrets
 from reconciler.manifests.settings import AlertSettings
