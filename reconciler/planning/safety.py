@@ -76,10 +76,14 @@ def reasons(changes: Sequence[Change], around: Circumstances) -> list[Problem]:
 def _caps(changes: Sequence[Change], around: Circumstances) -> Iterator[Problem]:
     policy = around.policy
     removed = Counter(change.kind for change in changes if change.action in (Action.DELETE, Action.REPLACE))
-    updated = Counter(change.kind for change in changes if change.action is Action.UPDATE)
+    updated = Counter(change.kind for change in changes if _updates(change))
     if not removed and not updated:
         return
-    owned = _owned_objects(around)
+    ours = _owned_objects(around)
+    owned = Counter(address.kind for address in ours)
+    held = Counter(
+        address.kind for address in ours | {c.address for c in changes if c.action is Action.ADOPT}
+    )
     total = sum(removed.values())
     allow = _counted(total)
     for kind in REGISTRY if policy.allow_deletes != total else ():
@@ -90,13 +94,18 @@ def _caps(changes: Sequence[Change], around: Circumstances) -> Iterator[Problem]
         if of >= SHARE_FROM and count * 100 > policy.max_delete_percent * of:
             yield Problem(f"{what}; safety.max_delete_percent is {policy.max_delete_percent:g}", hint=allow)
     for kind in REGISTRY:
-        count, of = updated[kind], owned[kind]
+        count, of = updated[kind], held[kind]
         if of >= SHARE_FROM and count * 100 > policy.max_update_percent * of:
             yield Problem(
-                f"the plan updates {count} of {of} owned {REGISTRY[kind].collection}; "
+                f"the plan updates {count} of {of} owned or adopted {REGISTRY[kind].collection}; "
                 f"safety.max_update_percent is {policy.max_update_percent:g}",
                 hint="Read the plan; apply it in parts with --target, or raise safety.max_update_percent.",
             )
+
+
+def _updates(change: Change) -> bool:
+    """Whether values of a live object are replaced: adopting a whole account may do that to all of it."""
+    return change.action is Action.UPDATE or (change.action is Action.ADOPT and bool(change.applied_fields()))
 
 
 def _counted(total: int) -> str:
@@ -122,20 +131,15 @@ def _abandoned(changes: Sequence[Change], around: Circumstances) -> Iterator[Pro
         )
 
 
-def _owned_objects(around: Circumstances) -> Counter[str]:
-    """How many objects of each kind are ours: the ledger's, less those known to be gone, and the prefix's."""
+def _owned_objects(around: Circumstances) -> set[Address]:
+    """The objects that are ours: the ledger's, less those known to be gone, and the prefix's."""
     snapshot, prefix = around.snapshot, around.policy.owned_prefix
-    count = Counter(
-        address.kind
+    recorded = {
+        address
         for address in around.owned
         if address in snapshot.objects or collection_of(address) not in snapshot.collections
-    )
-    count.update(
-        address.kind
-        for address, live in snapshot.objects.items()
-        if address not in around.owned and prefixed(live, prefix)
-    )
-    return count
+    }
+    return recorded | {address for address, live in snapshot.objects.items() if prefixed(live, prefix)}
 
 
 def _protected(changes: Sequence[Change], around: Circumstances) -> Iterator[Problem]:

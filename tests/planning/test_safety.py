@@ -104,16 +104,25 @@ def test_both_caps_are_named_at_once_with_the_way_out() -> None:
 def test_too_many_updates_name_the_setting_and_the_way_out() -> None:
     assert problems(world_of(10, updated=6)) == [
         Problem(
-            "the plan updates 6 of 10 owned devices; safety.max_update_percent is 50",
+            "the plan updates 6 of 10 owned or adopted devices; safety.max_update_percent is 50",
             hint="Read the plan; apply it in parts with --target, or raise safety.max_update_percent.",
         )
     ]
 
 
+@pytest.mark.parametrize(("updated", "refused"), [(5, False), (6, True)])
+def test_a_lost_ledger_does_not_open_the_account_to_any_number_of_updates(
+    updated: int, *, refused: bool
+) -> None:
+    world = world_of(10, updated=updated)
+    world.owned.clear()
+    assert bool(messages(world)) is refused
+
+
 def test_allow_deletes_does_not_lift_the_cap_on_updates() -> None:
     policy = replace(STRICT, allow_deletes=1)
     assert messages(world_of(10, removed=1, updated=6, policy=policy)) == [
-        "the plan updates 6 of 10 owned devices; safety.max_update_percent is 50"
+        "the plan updates 6 of 10 owned or adopted devices; safety.max_update_percent is 50"
     ]
 
 
