@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -86,6 +90,24 @@ def _unreadable(file: str, exc: OSError, what: str) -> Problem:
     )
 
 
+_KEPT: ContextVar[dict[str, str] | None] = ContextVar("_KEPT", default=None)
+
+
+@contextmanager
+def texts_read() -> Iterator[dict[str, str]]:
+    """The project's files that are read while the block runs: text by project-relative path.
+
+    What a project is made of is known only to its loader: templates include files and read tables.
+    Secrets are not read that way.
+    """
+    kept: dict[str, str] = {}
+    token = _KEPT.set(kept)
+    try:
+        yield kept
+    finally:
+        _KEPT.reset(token)
+
+
 class NotTextError(Exception):
     """A file is there and can be opened, yet is not what is wanted: message, and the way out."""
 
@@ -106,7 +128,11 @@ def read_text(path: Path, file: str) -> str | Problem:
         return _unreadable(file, exc, "file")
     except NotTextError as exc:
         return Problem(f"{file}: {exc.message}", Source(file, 1, 1), exc.hint)
-    return decoded(content, file)
+    text = decoded(content, file)
+    kept = _KEPT.get()
+    if kept is not None and isinstance(text, str):
+        kept[posixpath.normpath(file)] = text
+    return text
 
 
 def decoded(content: bytes, file: str) -> str | Problem:
