@@ -1,6 +1,7 @@
 """Ledger: what we own, what we intended, what happened."""
 
 from reconciler.ledger.alerts import AlertRecord
+from reconciler.ledger.answers import Answer, AnswerDraft
 from reconciler.ledger.arming import CommandRecord, Override
 from reconciler.ledger.branch_ledger import KEY_VARIABLE
 from reconciler.ledger.branch_store import BranchStore
@@ -8,12 +9,16 @@ from reconciler.ledger.database import stamp
 from reconciler.ledger.journal import Run
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder, user_name
+from reconciler.ledger.reports import ArmingReport, ReportDraft
 from reconciler.ledger.store import FileStore, Lock, Store
 from reconciler.ledger.upkeep import keep_moves, keep_secrets
 
 __all__ = [
     "KEY_VARIABLE",
     "AlertRecord",
+    "Answer",
+    "AnswerDraft",
+    "ArmingReport",
     "BranchStore",
     "CommandRecord",
     "EnvironmentLock",
@@ -22,6 +27,7 @@ __all__ = [
     "Ledger",
     "Lock",
     "Override",
+    "ReportDraft",
     "Run",
     "Store",
     "keep_moves",

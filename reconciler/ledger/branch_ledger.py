@@ -126,6 +126,10 @@ class BranchLedger(Ledger):
             self.intend_all(run, news, now)
             self._checkpoint()
 
+    def checkpoint(self) -> None:
+        """Push what is remembered; a lock must be held. Raises LedgerError."""
+        self._checkpoint()
+
     def end_run(self, run: int, result: str, now: datetime) -> None:
         """Close ``run``; what was announced and never begun is settled as such."""
         with self.transaction():

@@ -9,13 +9,15 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.ledger.alerts import AlertTables
+from reconciler.ledger.answers import AnswerTables
 from reconciler.ledger.arming import ArmingTables
 from reconciler.ledger.database import Database, open_database
 from reconciler.ledger.journal import JournalTables
 from reconciler.ledger.ownership import Ownership
+from reconciler.ledger.reports import ReportTables
 
 
-class Ledger(Ownership, JournalTables, ArmingTables, AlertTables):
+class Ledger(Ownership, JournalTables, ArmingTables, AlertTables, AnswerTables, ReportTables):
     """Everything the reconciler remembers of one environment. Safe to share between threads.
 
     Several processes may use one file; an apply holds the environment's lock besides.
@@ -38,6 +40,12 @@ class Ledger(Ownership, JournalTables, ArmingTables, AlertTables):
     def transaction(self) -> AbstractContextManager[None]:
         """Commits everything written inside together, or nothing."""
         return self._database.transaction()
+
+    def checkpoint(self) -> None:
+        """Make sure that what was remembered outlives this process.
+
+        Nothing is needed where every change is on disk when it is made.
+        """
 
     def close(self) -> None:
         """Close the file."""

@@ -19,6 +19,7 @@ KEPT_RUNS = 100
 KEPT_COMMANDS = 2000
 KEPT_OVERRIDES = 500
 KEPT_RESOLUTIONS = 500
+KEPT_ANSWERS = 2000
 
 Lines = Mapping[str, tuple[str, ...]]
 """The lines of each file, by its name."""
@@ -110,6 +111,15 @@ TABLES = (
         kept=f"cleared_at IS NULL OR {_last(KEPT_OVERRIDES, 'overrides')}",
         addresses=frozenset({"target"}),
         times=frozenset({"until", "created_at", "cleared_at"}),
+    ),
+    Table(
+        "answers",
+        ("site_id", "verification", "responded_at"),
+        "id",
+        kept=f"{_UNSETTLED} OR {_last(KEPT_ANSWERS, 'answers')}",
+        at="responded_at",
+        addresses=frozenset({"site", "contact"}),
+        times=frozenset({"asked_at", "responded_at", "settled_at"}),
     ),
     Table("watched", ("target", "partition"), "target, partition"),
     Table(

@@ -151,7 +151,61 @@ CREATE TRIGGER resolutions_stay BEFORE DELETE ON resolutions
 BEGIN SELECT RAISE(ABORT, 'resolutions are append-only'); END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2)
+_V3 = """
+CREATE TABLE answers (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment     TEXT NOT NULL,
+    site            TEXT NOT NULL,
+    site_id         TEXT NOT NULL,
+    verification    TEXT NOT NULL,
+    verification_id TEXT NOT NULL,
+    contact         TEXT NOT NULL,
+    contact_id      TEXT NOT NULL,
+    action          TEXT NOT NULL CHECK (action IN ('dispatch', 'disregard')),
+    asked_at        TEXT,
+    responded_at    TEXT NOT NULL,
+    answered_by     TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    status          TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'done', 'failed', 'unknown')),
+    settled_at      TEXT,
+    answer_id       TEXT,
+    note            TEXT NOT NULL DEFAULT ''
+) STRICT;
+-- What failed was refused or never sent; of all else there is one a verification, by either of its ids.
+CREATE UNIQUE INDEX one_answer ON answers (environment, site_id, verification) WHERE status <> 'failed';
+CREATE UNIQUE INDEX one_answer_by_uuid ON answers (environment, verification_id) WHERE status <> 'failed';
+CREATE TRIGGER answers_stay BEFORE DELETE ON answers
+BEGIN SELECT RAISE(ABORT, 'answers to verifications are kept'); END;
+
+CREATE TABLE reports (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment     TEXT NOT NULL,
+    site            TEXT NOT NULL,
+    dealer_id       TEXT NOT NULL,
+    site_id         TEXT NOT NULL,
+    sequence        INTEGER NOT NULL,
+    partition       TEXT NOT NULL,
+    state           TEXT NOT NULL,
+    zones           TEXT NOT NULL DEFAULT '[]',
+    source          TEXT NOT NULL DEFAULT '',
+    user_id         TEXT NOT NULL DEFAULT '',
+    resync          INTEGER NOT NULL DEFAULT 0,
+    happened_at     TEXT NOT NULL,
+    queued_at       TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    status          TEXT NOT NULL DEFAULT 'queued'
+                    CHECK (status IN ('queued', 'sending', 'done', 'failed', 'unknown')),
+    settled_at      TEXT,
+    note            TEXT NOT NULL DEFAULT '',
+    UNIQUE (environment, site_id, sequence)
+) STRICT;
+CREATE INDEX waiting_reports ON reports (environment, site_id) WHERE status IN ('queued', 'sending');
+CREATE INDEX reports_by_site ON reports (environment, site);
+CREATE TRIGGER reports_stay BEFORE DELETE ON reports
+BEGIN SELECT RAISE(ABORT, 'arming reports are kept'); END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
 """Script ``n`` brings a file of version ``n`` to ``n + 1``. Append; never edit a released one."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
