@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import chekt
 from reconciler.errors import ConfigError, LockedError, SecretError
-from reconciler.kinds.surfaces import Surfaces, surfaces
+from reconciler.kinds.surfaces import Surfaces, confirmed, surfaces
 from reconciler.ledger import KEY_VARIABLE, BranchStore, FileStore, Ledger, Lock, Store
 from reconciler.manifests import Project, secrets
 from reconciler.manifests.ledger_setting import DEFAULT_FILE, LedgerBranch, LedgerFile
@@ -209,15 +209,15 @@ def open_account(project: Project, runtime: Runtime, surface: Surface | None = N
     """
     environment = project.environment
     chosen = surface or environment.surface
-    corrections = project.settings.endpoints if chosen == environment.surface else {}
-    try:
-        served = surfaces(chosen, sandbox=environment.is_sandbox, corrections=corrections)
-    except ValueError as exc:
-        raise ConfigError(str(exc), hint="Correct `endpoints` in reconciler.yaml.") from exc
+    served = served_by(project, chosen, sandbox=environment.is_sandbox)
     closing = threading.Event()
     with ExitStack() as stack:
-        transport = stack.enter_context(_simulator(project, runtime)) if environment.is_embedded else None
-        connection = _connection(project, runtime, chosen)
+        transport = stack.enter_context(simulator(project, runtime)) if environment.is_embedded else None
+        connection = connection_to(project, runtime, chosen)
+        warnings: list[str] = []
+        ledger = stack.enter_context(store_of(project, runtime).open(warnings.append))
+        ledger.bind(account_name(project))
+        served = confirmed(served, {each.endpoint for each in ledger.confirmations()})
         client = stack.enter_context(
             chekt.connect(
                 connection,
@@ -229,13 +229,29 @@ def open_account(project: Project, runtime: Runtime, surface: Surface | None = N
             )
         )
         stack.callback(closing.set)  # before the client closes: wake whoever waits to try again
-        warnings: list[str] = []
-        ledger = stack.enter_context(store_of(project, runtime).open(warnings.append))
-        ledger.bind(SIMULATOR if environment.is_sandbox else connection.base_url)
         yield Account(project, served, client, ledger, runtime, tuple(warnings))
 
 
-def _connection(project: Project, runtime: Runtime, surface: Surface) -> chekt.Connection:
+def served_by(project: Project, surface: Surface, *, sandbox: bool) -> Surfaces:
+    """How ``surface`` serves each kind, as the project corrects it. Raises ConfigError.
+
+    ``sandbox``: what only the simulator serves, too.
+    """
+    corrections = project.settings.endpoints if surface == project.environment.surface else {}
+    try:
+        return surfaces(surface, sandbox=sandbox, corrections=corrections)
+    except ValueError as exc:
+        raise ConfigError(str(exc), hint="Correct `endpoints` in reconciler.yaml.") from exc
+
+
+def account_name(project: Project) -> str:
+    """What the ledger calls the account: the root of its API, or the simulator."""
+    environment = project.environment
+    return SIMULATOR if environment.is_sandbox or environment.base_url is None else environment.base_url
+
+
+def connection_to(project: Project, runtime: Runtime, surface: Surface) -> chekt.Connection:
+    """The way to the account over ``surface``. Raises AuthError, SecretError and ConfigError."""
     if project.environment.is_embedded:
         return _embedded(project, runtime, surface)
     return _remote(project, runtime, surface)
@@ -255,7 +271,7 @@ def data_directory(project: Project) -> Path:
 
 
 @contextmanager
-def _simulator(project: Project, runtime: Runtime) -> Iterator[httpx.BaseTransport]:
+def simulator(project: Project, runtime: Runtime) -> Iterator[httpx.BaseTransport]:
     """The way into the embedded sandbox, in which the dealers the project names are connected."""
     from reconciler.sandbox import Sandbox, Switches, transport  # noqa: PLC0415  embedded runs only
 

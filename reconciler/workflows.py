@@ -12,7 +12,7 @@ from reconciler.engine import PATIENCE, Event, Unrecorded, execute, fetch_and_re
 from reconciler.errors import PlanError, ReconcilerError
 from reconciler.intents import IntentDraft
 from reconciler.kinds import REGISTRY
-from reconciler.ledger import keep_moves, keep_secrets
+from reconciler.ledger import Confirmation, keep_moves, keep_secrets
 from reconciler.manifests import Project
 from reconciler.model import (
     Action,
@@ -26,6 +26,7 @@ from reconciler.model import (
     Snapshot,
 )
 from reconciler.observer import ObservedWriter
+from reconciler.planning.confirmed import proved
 from reconciler.planning.plan import plan
 from reconciler.planning.renames import as_found, identified, moved, readdressed, spoken
 from reconciler.planning.safety import Policy
@@ -193,6 +194,9 @@ def apply_plan(
             remaining = _remaining(account, planned, report, options, on_event)
     except ReconcilerError as exc:
         unverified = exc
+    else:
+        shown = proved(planned.plan.changes, report, remaining, ledger.owned())
+        ledger.confirm([Confirmation(f"{u.method} {u.path}", u.grade, "", clock()) for u in shown])
     sent = account.client.requests
     return Applied(replace(report, reads=sent.reads, writes=sent.writes), remaining, unverified)
 

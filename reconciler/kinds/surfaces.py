@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +13,11 @@ from reconciler.model import Grade, Surface
 Corrections = Mapping[str, Mapping[str, str]]
 """``endpoints`` of reconciler.yaml: kind -> operation, or ``part.update`` -> "METHOD /path"."""
 
-CONFIRMED: Grade = "documented"
+CORRECTED: Grade = "documented"
 """Grade of an endpoint that the user corrected: they vouch for it."""
+
+OBSERVED: Grade = "observed"
+"""Grade of an endpoint that the account itself was seen to serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,30 @@ def surfaces(surface: Surface, *, sandbox: bool, corrections: Corrections | None
     return Surfaces(surface, sandbox, bindings)
 
 
+def confirmed(served: Surfaces, endpoints: Container[str]) -> Surfaces:
+    """``served``, where each of ``endpoints`` ("METHOD /path") counts as observed: this account served it."""
+
+    def graded(endpoint: Endpoint | None) -> Endpoint | None:
+        return replace(endpoint, grade=OBSERVED) if endpoint and str(endpoint) in endpoints else endpoint
+
+    def sure(endpoint: Endpoint) -> Endpoint:
+        return graded(endpoint) or endpoint
+
+    bindings = {
+        name: replace(
+            binding,
+            lists=tuple(map(sure, binding.lists)),
+            read=graded(binding.read),
+            create=graded(binding.create),
+            update=graded(binding.update),
+            delete=graded(binding.delete),
+            parts=tuple(replace(p, read=sure(p.read), update=sure(p.update)) for p in binding.parts),
+        )
+        for name, binding in served.bindings.items()
+    }
+    return replace(served, bindings=bindings)
+
+
 def _choose(kind: Kind, surface: Surface, *, sandbox: bool) -> Binding | None:
     real = kind.partner if surface == "partner" else kind.dealer
     return real if real is not None else (kind.simulated if sandbox else None)
@@ -77,7 +104,7 @@ def _correct(binding: Binding, kind: str, operation: str, text: str) -> Binding:
 def _endpoint(old: Endpoint | None, method: str, path: str) -> Endpoint:
     """``old`` moved to ``method path``. A path that names the object itself is never a bulk call."""
     bulk = old is not None and old.bulk and path.rstrip("/") == old.path
-    return Endpoint(method, path, CONFIRMED, bulk=bulk, constants=old.constants if old else {})
+    return Endpoint(method, path, CORRECTED, bulk=bulk, constants=old.constants if old else {})
 
 
 def _field(name: str, endpoint: Endpoint) -> dict[str, Any]:

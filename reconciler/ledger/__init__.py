@@ -5,6 +5,7 @@ from reconciler.ledger.answers import Answer, AnswerDraft
 from reconciler.ledger.arming import CommandRecord, Override
 from reconciler.ledger.branch_ledger import KEY_VARIABLE
 from reconciler.ledger.branch_store import BranchStore
+from reconciler.ledger.confirmations import Confirmation
 from reconciler.ledger.database import stamp
 from reconciler.ledger.journal import Run
 from reconciler.ledger.ledger import Ledger
@@ -21,6 +22,7 @@ __all__ = [
     "ArmingReport",
     "BranchStore",
     "CommandRecord",
+    "Confirmation",
     "EnvironmentLock",
     "FileStore",
     "Holder",

@@ -11,13 +11,16 @@ from typing import Self
 from reconciler.ledger.alerts import AlertTables
 from reconciler.ledger.answers import AnswerTables
 from reconciler.ledger.arming import ArmingTables
+from reconciler.ledger.confirmations import ConfirmationTables
 from reconciler.ledger.database import Database, open_database
 from reconciler.ledger.journal import JournalTables
 from reconciler.ledger.ownership import Ownership
 from reconciler.ledger.reports import ReportTables
 
 
-class Ledger(Ownership, JournalTables, ArmingTables, AlertTables, AnswerTables, ReportTables):
+class Ledger(
+    Ownership, ConfirmationTables, JournalTables, ArmingTables, AlertTables, AnswerTables, ReportTables
+):
     """Everything the reconciler remembers of one environment. Safe to share between threads.
 
     Several processes may use one file; an apply holds the environment's lock besides.

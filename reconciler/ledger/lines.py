@@ -61,6 +61,7 @@ _IN_DOUBT = f"id IN (SELECT run FROM intents WHERE {_UNSETTLED})"  # noqa: S608 
 
 TABLES = (
     Table("accounts", (), "account"),
+    Table("confirmations", ("account", "endpoint"), "account, endpoint", times=frozenset({"seen_at"})),
     Table(
         "owned",
         ("address",),

@@ -203,6 +203,16 @@ CREATE INDEX waiting_reports ON reports (environment, site_id) WHERE status IN (
 CREATE INDEX reports_by_site ON reports (environment, site);
 CREATE TRIGGER reports_stay BEFORE DELETE ON reports
 BEGIN SELECT RAISE(ABORT, 'arming reports are kept'); END;
+
+CREATE TABLE confirmations (
+    environment TEXT NOT NULL,
+    account     TEXT NOT NULL,
+    endpoint    TEXT NOT NULL,
+    grade       TEXT NOT NULL,
+    shape       TEXT NOT NULL,
+    seen_at     TEXT NOT NULL,
+    PRIMARY KEY (environment, account, endpoint)
+) STRICT;
 """
 
 MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)

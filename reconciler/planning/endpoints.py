@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reconciler.errors import Problem
 from reconciler.kinds.kind import Endpoint, Part
 from reconciler.kinds.surfaces import Surfaces
-from reconciler.model import GRADES, Action, Address, Change, EndpointUse, Grade, Operation
+from reconciler.model import GRADES, Action, Address, Change, EndpointUse, Grade, Operation, Snapshot
 from reconciler.planning.scope import parent_of
 from reconciler.planning.steps import field_name
 
@@ -99,13 +99,35 @@ def _ranked(endpoints: tuple[Endpoint, ...] | None) -> tuple[EndpointUse, ...] |
     return tuple(sorted(found, key=lambda use: (-GRADES.index(use.grade), use.path, use.method)))
 
 
+def untried_reads(snapshot: Snapshot, surfaces: Surfaces) -> list[str]:
+    """A warning where the reading relied on endpoints that are less than documented and never confirmed here.
+
+    None on the sandbox, which is ours.
+    """
+    if surfaces.sandbox:
+        return []
+    kinds = {each.kind for each in snapshot.collections} | {each.kind for each in snapshot.objects}
+    bindings = [binding for kind in sorted(kinds) if (binding := surfaces.binding(kind)) is not None]
+    reads = [each for binding in bindings for each in (binding.lists or (binding.read,)) if each is not None]
+    weak = sorted({f"{each} ({each.grade})" for each in reads if below(each.grade, "documented")})
+    if not weak:
+        return []
+    told = f"read through endpoints that this account has not confirmed: {', '.join(weak)}"
+    return [f"{told}; `reconciler doctor` tries them"]
+
+
+def below(grade: Grade, accept: Grade) -> bool:
+    """Whether ``grade`` is weaker than ``accept``."""
+    return GRADES.index(grade) > GRADES.index(accept)
+
+
 def refused_grades(changes: Sequence[Change], accept: Grade, environment: str) -> list[Problem]:
     """One problem for each write endpoint below ``accept``, with the setting that would allow it."""
     first: dict[EndpointUse, Change] = {}
     counts: dict[EndpointUse, int] = {}
     for change in changes:
         for use in change.endpoints:
-            if GRADES.index(use.grade) > GRADES.index(accept):
+            if below(use.grade, accept):
                 first.setdefault(use, change)
                 counts[use] = counts.get(use, 0) + 1
     return [

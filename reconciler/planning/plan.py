@@ -17,7 +17,7 @@ from reconciler.model import (
     Snapshot,
 )
 from reconciler.planning.declared import Declared
-from reconciler.planning.endpoints import Calls, refused_grades
+from reconciler.planning.endpoints import Calls, refused_grades, untried_reads
 from reconciler.planning.order import ordered
 from reconciler.planning.safety import Circumstances, Policy, check
 from reconciler.planning.scope import Scope
@@ -75,7 +75,18 @@ def plan(  # noqa: PLR0913  # everything a plan depends on comes in here, by nam
         config_digest=config_digest,
         changes=changes,
         unmanaged=tuple(sorted(undeclared.unmanaged)),
-        warnings=tuple(sorted({*warnings, *declared.warnings, *undeclared.warnings, *idle, *unlimited})),
+        warnings=tuple(
+            sorted(
+                {
+                    *warnings,
+                    *declared.warnings,
+                    *undeclared.warnings,
+                    *idle,
+                    *unlimited,
+                    *untried_reads(snapshot, surfaces),
+                }
+            )
+        ),
         requests=_estimate(snapshot.requests, calls.requests(changes), rate_per_minute),
         project=project,
         targets=scope.targets,

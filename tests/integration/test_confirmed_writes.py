@@ -1,0 +1,29 @@
+"""A write that an apply has made and read again is no guess any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.sandbox import Switches
+from tests.integration.conftest import ONE_SITE, Cli, Served
+
+
+def test_an_update_that_was_verified_is_accepted_from_then_on(
+    cli: Cli, served: Served, project: Callable[..., Path]
+) -> None:
+    served.sandbox.switches = Switches(rate_limits=False)
+    settings = "environments:\n  real: {{base_url: '{url}', sandbox: false, accept: {accept}}}\n"
+
+    def write(name: str, accept: str) -> Path:
+        text = settings.format(url=served.server.url, accept=accept)
+        return project(reconciler_yaml=text, sites_yaml=ONE_SITE.replace("HQ", name))
+
+    directory = write("One", "documented")
+    assert cli("apply", directory, "--env", "real", "--yes").code == 0
+    refused = cli("plan", write("Two", "documented"), "--env", "real")
+    assert (refused.code, "is inferred only" in refused.err) == (1, True)
+    allowed = cli("apply", write("Two", "inferred"), "--env", "real", "--yes")
+    assert allowed.code == 0, allowed.err
+    again = cli("plan", write("Three", "documented"), "--env", "real")
+    assert (again.code, "(inferred)" in again.out.partition("Warning")[0]) == (0, False), again.err
