@@ -17,7 +17,9 @@ DELETE       /sim/v0/objects/{kind}/{object_id}         delete by hand, whatever
 GET PUT      /sim/v0/sites/{site_id}/arming             ``{"state", "partition_id", "by", "method"}`` at once
 GET          /sim/v0/sites/{site_id}/arming/history     every change of state
 PUT          /sim/v0/sites/{site_id}/partitions         ``{"count": n}`` or ``{"names": [...]}``
-PUT          /sim/v0/sites/{site_id}/zones/{zone}       ``{"status", "name", "bypassed", "partition_id"}``
+POST         /sim/v0/sites/{site_id}/keypad             ``{"key": "away", "user_code", "partition_id"}``
+PUT          /sim/v0/sites/{site_id}/user-codes         ``{"1234": "name"}``: the codes the keypad knows
+PUT          /sim/v0/sites/{site_id}/zones/{zone}       ``{"status", "name", "bypassed", "entry", ...}``
 PUT          /sim/v0/devices/{device_id}/online         ``{"is_online": 0 or 1}``
 POST         /sim/v0/sites/{site_id}/alarms             raise an alarm
 POST         /sim/v0/sites/{site_id}/verifications      ask for a verification

@@ -87,6 +87,7 @@ class Sandbox:
         self.limiter = Limiter(self.clock.base)
         self.tokens = Tokens(self.store)
         self._sender = sender
+        self._delivering = threading.Lock()
         self._log: deque[RequestRecord] = deque(maxlen=_LOG_LENGTH)
         self._numbers = 0
         self._number_lock = threading.Lock()
@@ -182,11 +183,17 @@ class Sandbox:
         self._log.clear()
 
     def deliver(self) -> int:
-        """Send the webhook deliveries that are due; how many were tried."""
+        """Send the webhook deliveries that are due; how many were tried: none while others send them."""
         sender = self._sender
         if sender is None and self._switches.deliveries == "loopback":
             sender = post_to_loopback
-        return deliver_due(self.store, self.clock.now().timestamp(), sender) if sender else 0
+        if sender is None or not self._delivering.acquire(blocking=False):
+            return 0
+        try:
+            now = self.clock.now().timestamp()
+            return deliver_due(self.store, now, sender, self._switches, self.faults)
+        finally:
+            self._delivering.release()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request. Raises Dropped where a fault ends the connection without an answer."""

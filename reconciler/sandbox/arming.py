@@ -1,14 +1,17 @@
 """Arming states and commands (sections 5.4 and 11.11).
 
-A command is answered at once; the state follows after the switch ``arming_delay``. Nothing waits for
-that moment: what is pending is stored with its due time, and reading applies it.
+A command is answered at once; the state follows after the switch ``arming_delay``, and arming takes the
+exit delay besides. Nothing waits for those moments: what is pending is stored with its time, and reading
+applies it.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from reconciler.model import JsonObject
 from reconciler.sandbox.call import Call
@@ -32,12 +35,26 @@ class Actor(NamedTuple):
     method: str
 
 
+class Step(NamedTuple):
+    """A change of state that lies ahead, at ``at`` epoch seconds.
+
+    ``aim``: what an arming in its exit delay is to end in, unless a zone is open by then.
+    """
+
+    at: float
+    status: str
+    by: str
+    method: str
+    bypassed: tuple[str, ...] = ()
+    aim: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ArmingState:
     """The state of a site (partition 0) or of a partition.
 
-    ``since``: epoch seconds of the last change. ``due_at`` and ``next_status`` are what is pending.
-    ``bypassed``: zone numbers left out of this arming.
+    ``since``: epoch seconds of the last change. ``bypassed``: zone numbers left out of this arming.
+    ``steps``: what is pending, in order of time.
     """
 
     status: str = "disarmed"
@@ -45,19 +62,34 @@ class ArmingState:
     by: str = ""
     method: str = ""
     bypassed: tuple[str, ...] = ()
-    due_at: float | None = None
-    next_status: str = ""
-    next_by: str = ""
-    next_method: str = ""
-    next_bypassed: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def outcome(self) -> str | None:
+        """The state in which everything pending ends, None where nothing is."""
+        return self.steps[-1].status if self.steps else None
+
+    @property
+    def leaving(self) -> Step | None:
+        """The last step of an arming with an exit delay that has not run out."""
+        return self.steps[-1] if self.steps and self.steps[-1].aim else None
 
     def at(self, now: float) -> ArmingState:
         """The state once everything due by ``now`` has happened."""
-        if self.due_at is None or now < self.due_at:
-            return self
-        if self.next_status in (FAILURE, self.status):
-            return replace(self, due_at=None)
-        return ArmingState(self.next_status, self.due_at, self.next_by, self.next_method, self.next_bypassed)
+        state = self
+        for step in self.steps:
+            if now < step.at:
+                break
+            state = state._after(step)
+        return state
+
+    def _after(self, step: Step) -> ArmingState:
+        left = self.steps[1:]
+        failed = step.status == FAILURE
+        if step.status == self.status or (failed and self.status != "arming_in_progress"):
+            return replace(self, steps=left)
+        status = "disarmed" if failed else step.status
+        return ArmingState(status, step.at, step.by, step.method, step.bypassed, left)
 
 
 def read_state(store: Store, site_id: int, partition_id: int, now: float) -> ArmingState:
@@ -68,9 +100,13 @@ def read_state(store: Store, site_id: int, partition_id: int, now: float) -> Arm
     if not found:
         return ArmingState()
     saved: dict[str, Any] = json.loads(found[0][0])
-    for name in ("bypassed", "next_bypassed"):
-        saved[name] = tuple(saved[name])
+    saved["bypassed"] = tuple(saved["bypassed"])
+    saved["steps"] = tuple(_step(*each) for each in saved["steps"])
     return ArmingState(**saved).at(now)
+
+
+def _step(at: float, status: str, by: str, method: str, bypassed: list[str], aim: str) -> Step:
+    return Step(at, status, by, method, tuple(bypassed), aim)
 
 
 def _save(store: Store, site_id: int, partition_id: int, state: ArmingState) -> None:
@@ -81,38 +117,95 @@ def _save(store: Store, site_id: int, partition_id: int, state: ArmingState) -> 
 
 
 def command(
-    call: Call, site: Row, partition_id: int, target: str, actor: Actor, bypassed: tuple[str, ...] = ()
+    call: Call,
+    site: Row,
+    partition_id: int,
+    target: str,
+    actor: Actor,
+    bypassed: tuple[str, ...] = (),
+    *,
+    delay: float | None = None,
 ) -> None:
-    """Send ``target`` to the panel: it takes effect after the delay. Raises Refusal 409.
+    """Send ``target`` to the panel: it takes effect after ``delay`` seconds. Raises Refusal 409.
 
-    The same state again changes nothing. A later command replaces one that is pending. Arming is
-    refused while an alarm, an entry delay or another arming is under way.
+    ``delay``: the switch ``arming_delay`` unless given. Arming then takes its exit delay. The same state
+    again changes nothing. A later command replaces what is pending. Arming is refused while an alarm, an
+    entry delay or an exit delay is under way.
     """
     state = read_state(call.store, site.id, partition_id, call.now)
     if target in ARMED and state.status in BUSY:
         raise Refusal(409, f"the site cannot be armed while its state is {state.status}", code="busy")
-    outcome, zone = target, None
-    if target in ARMED:
-        zone = next((each for each in open_zones(call, site, partition_id, bypassed)), None)
-    if zone is not None:
-        if call.switches.open_zone == "error":
-            raise open_zone_error(zone)
-        outcome = FAILURE
-    _cancel(call.store, site.id, partition_id, call.now)
+    zone = _hindrance(call, site, partition_id, bypassed) if target in ARMED else None
+    if zone is not None and call.switches.open_zone == "error":
+        raise open_zone_error(zone)
+    if target in ARMED and "one_mode" in call.switches.flaws:
+        target = "armed_away"
+    outcome = target if zone is None else FAILURE
+    _cancel(call, site.id, partition_id)
     if outcome == state.status:
-        _save(call.store, site.id, partition_id, replace(state, due_at=None))
+        _save(call.store, site.id, partition_id, replace(state, steps=()))
         return
-    due_at = call.now + call.switches.arming_delay
-    pending = replace(
-        state,
-        due_at=due_at,
-        next_status=outcome,
-        next_by=actor.name,
-        next_method=actor.method,
-        next_bypassed=bypassed,
-    )
-    _save(call.store, site.id, partition_id, pending)
-    _report(call, site, partition_id, (state.status, outcome), actor, due_at, zone)
+    reached = call.now + (call.switches.arming_delay if delay is None else delay)
+    exit_delay = 0.0 if "no_exit_delay" in call.switches.flaws else call.switches.exit_delay
+    step = Step(reached, outcome, _kept(call, actor), actor.method, bypassed)
+    steps: tuple[Step, ...] = (step,)
+    if outcome in ARMED and exit_delay > 0:
+        ending = step._replace(at=reached + exit_delay, aim=target)
+        steps = (step._replace(status="arming_in_progress"), ending)
+    _plan(call, site, partition_id, state, steps, zone)
+
+
+def zones_changed(call: Call, site: Row, opened: Zone | None) -> None:
+    """What a panel does when a zone opens or closes.
+
+    An arming in its exit delay will fail if a zone is open when the delay ends. ``opened``, if it is an
+    entry zone of an armed partition, starts the entry delay, at the end of which there is an alarm.
+    """
+    for partition_id in [each["partition_id"] for each in partitions_of(site)] or [0]:
+        state = read_state(call.store, site.id, partition_id, call.now)
+        ending = state.leaving
+        if ending is not None:
+            zone = _hindrance(call, site, partition_id, ending.bypassed)
+            ending = ending._replace(status=ending.aim if zone is None else FAILURE)
+            _cancel(call, site.id, partition_id)
+            _plan(call, site, partition_id, state, (*state.steps[:-1], ending), zone)
+        elif opened is not None and state.status in ARMED and _guards(opened, partition_id, state):
+            _enter(call, site, partition_id, state, Actor(opened.name, "zone"))
+
+
+def _guards(zone: Zone, partition_id: int, state: ArmingState) -> bool:
+    inside = not partition_id or zone.partition_id in (0, partition_id)
+    return zone.entry and not zone.bypassed and zone.number not in state.bypassed and inside
+
+
+def _enter(call: Call, site: Row, partition_id: int, state: ArmingState, actor: Actor) -> None:
+    delay = 0.0 if "no_entry_delay" in call.switches.flaws else call.switches.entry_delay
+    alarm = Step(call.now + delay, "alarm", actor.name, actor.method)
+    entering = alarm._replace(at=call.now, status="entry_delay")
+    _cancel(call, site.id, partition_id)
+    _plan(call, site, partition_id, state, (entering, alarm) if delay > 0 else (alarm,), None)
+
+
+def _plan(
+    call: Call, site: Row, partition_id: int, state: ArmingState, steps: tuple[Step, ...], zone: Zone | None
+) -> None:
+    """Keep what is to follow on ``state``, and tell of each step when it happens."""
+    _save(call.store, site.id, partition_id, replace(state, steps=steps))
+    before = state.status
+    for step in steps:
+        actor = Actor(step.by, step.method)
+        _report(call, site, partition_id, (before, step.status), actor, step.at, zone)
+        before = step.status
+
+
+def _hindrance(call: Call, site: Row, partition_id: int, bypassed: tuple[str, ...]) -> Zone | None:
+    """The first open zone that keeps a site or partition from arming."""
+    found = () if "arms_open" in call.switches.flaws else open_zones(call, site, partition_id, bypassed)
+    return next(iter(found), None)
+
+
+def _kept(call: Call, actor: Actor) -> str:
+    return "" if "no_user" in call.switches.flaws else actor.name
 
 
 def set_state(
@@ -124,23 +217,27 @@ def set_state(
     """
     before = read_state(call.store, site.id, partition_id, call.now)
     since = call.now if at is None else at
-    _cancel(call.store, site.id, partition_id, call.now)
+    actor = actor._replace(name=_kept(call, actor))
+    _cancel(call, site.id, partition_id)
     _save(call.store, site.id, partition_id, ArmingState(status, since, actor.name, actor.method))
-    if status != before.status:
+    if status != before.status or "logs_repeats" in call.switches.flaws:
         _report(call, site, partition_id, (before.status, status), actor, min(since, call.now), None)
 
 
 def fail_to_arm(call: Call, site: Row, partition_id: int, actor: Actor, at: float, zone: Zone | None) -> None:
     """An arming that was begun elsewhere has failed, for ``zone`` where one is open: disarmed, and told."""
     before = read_state(call.store, site.id, partition_id, call.now)
-    _cancel(call.store, site.id, partition_id, call.now)
+    actor = actor._replace(name=_kept(call, actor))
+    _cancel(call, site.id, partition_id)
     _save(call.store, site.id, partition_id, ArmingState("disarmed", at, actor.name, actor.method))
     _report(call, site, partition_id, (before.status, FAILURE), actor, min(at, call.now), zone)
 
 
-def _cancel(store: Store, site_id: int, partition_id: int, now: float) -> None:
-    drop_future_activity(store, site_id, partition_id, now)
-    drop_pending(store, site_id, partition_id, now)
+def _cancel(call: Call, site_id: int, partition_id: int) -> None:
+    """Forget what was to be told of steps that will not happen."""
+    drop_future_activity(call.store, site_id, partition_id, call.now)
+    if "tells_overtaken" not in call.switches.flaws:
+        drop_pending(call.store, site_id, partition_id, call.now)
 
 
 def open_zones(call: Call, site: Row, partition_id: int, bypassed: tuple[str, ...]) -> list[Zone]:
@@ -163,6 +260,15 @@ def open_zone_error(zone: Zone) -> Refusal:
         code="zone_open",
         detail={"zone_number": zone.number, "zone_name": zone.name},
     )
+
+
+def user_of(call: Call, site: Row, code: str) -> str:
+    """Whose user code it is. Raises Refusal 403 for one that the site does not know."""
+    codes = site.body.get("user_codes")
+    known = codes if isinstance(codes, dict) else {}
+    if code not in known and "any_code" not in call.switches.flaws:
+        raise Refusal(403, "the user code is not valid", code="invalid_user_code", field="user_code")
+    return str(known.get(code, code))
 
 
 def partitions_of(site: Row) -> list[dict[str, Any]]:
@@ -197,7 +303,17 @@ def _report(
         "device_name": zone.name if zone else None,
     }
     write_activity(call.store, int(site.scope), site.id, ARMING, at, row, partition_id)
-    publish(call, _event(call, site, partition_id, change, actor, at))
+    if actor.method == "api" or "silent_field" not in call.switches.flaws:
+        publish(call, _event(call, site, partition_id, change, actor, at))
+
+
+def shown_time(call: Call, site: Row, at: float) -> str:
+    """The time of a change as the account tells it: UTC, unless it has the flaw of local times."""
+    offset = None
+    if "local_times" in call.switches.flaws:
+        zone = ZoneInfo(str(site.body.get("timezone", "UTC")))
+        offset = datetime.fromtimestamp(at, zone).utcoffset()
+    return iso(at + offset.total_seconds() if offset is not None else at)
 
 
 def _simple(status: str) -> str:
@@ -214,7 +330,7 @@ def _event(
         "site_id": str(site.id),
         "new_state": after,
         "previous_state": before,
-        "timestamp": iso(at),
+        "timestamp": shown_time(call, site, at),
         "triggered_by": actor.name,
         "source": actor.method,
     }

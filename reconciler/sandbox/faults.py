@@ -24,7 +24,13 @@ Action = Literal[
     "replay",
     "twice",
     "revoke",
+    "duplicate",
+    "late",
+    "reorder",
+    "forge",
 ]
+DELIVERY = frozenset({"duplicate", "late", "reorder", "forge"})
+"""The actions that strike webhook deliveries; all others strike requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,10 @@ class Fault:
     closes, ``cut`` sends half of it as if it were all; ``replay`` answers with the last answer to the
     same method and path; ``twice`` carries the request out twice and sends the second answer, as where a
     proxy repeats it; ``revoke`` ends the life of the caller's token.
+
+    Of webhook deliveries, where ``method`` is matched with the system (A, B, C) and ``path`` with the
+    event's name: ``duplicate`` sends it twice; ``late`` sends it ``seconds`` later; ``reorder`` holds it
+    back until the next one to the same address was sent, ``seconds`` at most; ``forge`` signs it wrongly.
 
     ``when``: for status, page, drop and timeout, ``before`` the request takes effect or ``after``. A write
     struck after its effect keeps its idempotency record unless ``forget`` is set.
@@ -101,16 +111,17 @@ class Faults:
         with self._lock:
             return tuple(self._waiting)
 
-    def strike(self, method: str, path: str) -> Fault | None:
-        """The fault that strikes this request, or None. Counts the request."""
+    def strike(self, method: str, path: str, *, delivery: bool = False) -> Fault | None:
+        """The fault that strikes this request (or webhook delivery), or None. Counts it."""
         if not self._waiting:
             return None
         with self._lock:
             struck: Fault | None = None
             left: list[Fault] = []
             for fault in self._waiting:
+                concerns = (fault.action in DELIVERY) == delivery
                 matches = re.fullmatch(fault.method, method) and re.fullmatch(fault.path, path)
-                if not matches or struck is not None:
+                if not concerns or not matches or struck is not None:
                     left.append(fault)
                 elif fault.nth > 1:
                     left.append(replace(fault, nth=fault.nth - 1))

@@ -6,7 +6,17 @@ import uuid
 from collections.abc import Iterator
 
 from reconciler.model import JsonObject
-from reconciler.sandbox.arming import STATES, Actor, history, partitions_of, read_state, set_state
+from reconciler.sandbox.arming import (
+    STATES,
+    Actor,
+    command,
+    history,
+    partitions_of,
+    read_state,
+    set_state,
+    user_of,
+    zones_changed,
+)
 from reconciler.sandbox.call import Call
 from reconciler.sandbox.errors import Refusal, not_found
 from reconciler.sandbox.logs import ALARM, NETWORK, write_activity
@@ -15,9 +25,16 @@ from reconciler.sandbox.routing import Route
 from reconciler.sandbox.store import Row
 from reconciler.sandbox.timekeeping import iso
 from reconciler.sandbox.webhooks import Event, publish
+from reconciler.sandbox.zones import zones_of
 
 _SITE = "/sim/v0/sites/{site_id}"
-_ZONE_FIELDS = ("status", "name", "bypassed", "partition_id")
+_ZONE_FIELDS = ("status", "name", "bypassed", "partition_id", "entry")
+_KEYS = {
+    "away": "armed_away",
+    "stay": "armed_stay",
+    "night": "armed_night",
+    "disarm": "disarmed",
+}
 
 
 def field_routes() -> Iterator[Route]:
@@ -26,6 +43,8 @@ def field_routes() -> Iterator[Route]:
         ("GET", f"{_SITE}/arming", read_arming),
         ("PUT", f"{_SITE}/arming", write_arming),
         ("GET", f"{_SITE}/arming/history", arming_history),
+        ("POST", f"{_SITE}/keypad", press_keys),
+        ("PUT", f"{_SITE}/user-codes", write_user_codes),
         ("PUT", f"{_SITE}/partitions", write_partitions),
         ("PUT", f"{_SITE}/zones/{{zone}}", write_zone),
         ("POST", f"{_SITE}/alarms", raise_alarm),
@@ -59,7 +78,7 @@ def read_arming(call: Call) -> Response:
                 "since": iso(state.since) if state.since else None,
                 "by": state.by,
                 "method": state.method,
-                "pending": state.next_status if state.due_at is not None else None,
+                "pending": state.outcome,
             }
         )
     return reply(states)
@@ -80,6 +99,30 @@ def write_arming(call: Call) -> Response:
         if partition_id in (None, target):
             set_state(call, site, target, str(state), actor)
     return read_arming(call)
+
+
+def press_keys(call: Call) -> Response:
+    """A person at the keypad: ``key`` away, stay, night or disarm, and ``user_code``; 403 for a wrong one."""
+    site = _site(call)
+    body = call.request.json_object()
+    key, partition_id = body.get("key"), body.get("partition_id")
+    if not isinstance(key, str) or key not in _KEYS:
+        raise Refusal(400, f"key is one of {', '.join(_KEYS)}", field="key")
+    if partition_id is not None and partition_id not in _targets(site):
+        raise Refusal(400, f"the site has no partition {partition_id!r}", field="partition_id")
+    actor = Actor(user_of(call, site, str(body.get("user_code", ""))), "keypad")
+    for target in _targets(site):
+        if partition_id in (None, target):
+            command(call, site, target, _KEYS[key], actor, delay=0.0)
+    return read_arming(call)
+
+
+def write_user_codes(call: Call) -> Response:
+    """Give the site the codes that its keypad knows: ``{"1234": "Name of the user"}``."""
+    site = _site(call)
+    codes: JsonObject = {code: str(name) for code, name in call.request.json_object().items()}
+    call.store.update(site, {**site.body, "user_codes": codes}, call.now)
+    return reply(codes)
 
 
 def arming_history(call: Call) -> Response:
@@ -117,7 +160,11 @@ def write_zone(call: Call) -> Response:
     zones = dict(said) if isinstance(said, dict) else {}
     known = zones.get(number)
     zones[number] = {**(known if isinstance(known, dict) else {}), **body}
-    call.store.update(site, {**site.body, "zones": zones}, call.now)
+    before = {zone.number: zone.status for zone in zones_of(call.store, site)}
+    site = call.store.update(site, {**site.body, "zones": zones}, call.now)
+    written = next(zone for zone in zones_of(call.store, site) if zone.number == number)
+    opened = written.status == "open" and before.get(number) != "open"
+    zones_changed(call, site, written if opened else None)
     return reply(zones)
 
 

@@ -13,13 +13,14 @@ from reconciler.sandbox.arming import (
     open_zones,
     partitions_of,
     read_state,
+    shown_time,
+    user_of,
 )
 from reconciler.sandbox.call import Call
 from reconciler.sandbox.errors import Refusal
 from reconciler.sandbox.messages import Response, reply
 from reconciler.sandbox.routing import Route
 from reconciler.sandbox.store import Row
-from reconciler.sandbox.timekeeping import iso
 from reconciler.sandbox.zones import zones_of
 
 _SITE = "/ext/v1/sites/{site_id}"
@@ -44,8 +45,8 @@ def site_state(call: Call) -> Response:
     state = read_state(call.store, site.id, 0, call.now)
     if call.switches.shape == "page":
         return reply({"data": _page_state(call, site, state)})
-    since = state.since or site.created_at
-    return reply({"arming_status": _status(call, state), "arming_updated_at": iso(since)})
+    since = shown_time(call, site, state.since or site.created_at)
+    return reply({"arming_status": _status(call, state), "arming_updated_at": since})
 
 
 def arm_site(call: Call) -> Response:
@@ -60,7 +61,7 @@ def arm_site(call: Call) -> Response:
 def disarm_site(call: Call) -> Response:
     """Disarm a site without partitions."""
     site = _whole_site(call)
-    command(call, site, 0, "disarmed", _actor(call, _body(call, ("user", "user_code"))))
+    command(call, site, 0, "disarmed", _actor(call, site, _body(call, ("user", "user_code"))))
     return _sent(call, site)
 
 
@@ -90,7 +91,7 @@ def disarm_partitions(call: Call) -> Response:
     site = _partitioned_site(call)
     body = _body(call, ("partition_ids", "user", "user_code"))
     for number in _partition_ids(call, site, body):
-        command(call, site, number, "disarmed", _actor(call, body))
+        command(call, site, number, "disarmed", _actor(call, site, body))
     return _sent(call, site)
 
 
@@ -134,15 +135,19 @@ def _order(call: Call, site: Row, partition_id: int, body: JsonObject) -> tuple[
     bypassed = {f"{each:03d}" for each in bypass}
     if force:
         bypassed |= {zone.number for zone in open_zones(call, site, partition_id, tuple(bypassed))}
-    return f"armed_{mode}", _actor(call, body), tuple(sorted(bypassed))
+    return f"armed_{mode}", _actor(call, site, body), tuple(sorted(bypassed))
 
 
-def _actor(call: Call, body: JsonObject) -> Actor:
+def _actor(call: Call, site: Row, body: JsonObject) -> Actor:
+    """Who commands: the user named, or the one to whom the user code belongs. Raises Refusal."""
     for name in ("user", "user_code"):
         value = body.get(name)
         if value is not None and not (isinstance(value, str) and len(value) <= call.switches.max_text):
             raise call.invalid(name, f"{name} must be a string")
-    return Actor(str(body.get("user") or body.get("user_code") or ""), "api")
+    user, code = str(body.get("user") or ""), str(body.get("user_code") or "")
+    if code and call.switches.user_codes == "known":
+        user = user or user_of(call, site, code)
+    return Actor(user or code, "api")
 
 
 def _partition_ids(call: Call, site: Row, body: JsonObject) -> list[int]:
@@ -162,14 +167,14 @@ def _partition_ids(call: Call, site: Row, body: JsonObject) -> list[int]:
 
 
 def _status(call: Call, state: ArmingState) -> str:
-    if state.due_at is not None and state.next_status in ARMED and call.switches.arming_in_progress:
+    if state.outcome in ARMED and call.switches.arming_in_progress:
         return "arming_in_progress"
     simple = call.switches.shape == "live" and call.switches.arming_states == "simple"
     return "armed" if simple and state.status in ARMED else state.status
 
 
 def _page_state(call: Call, site: Row, state: ArmingState) -> JsonObject:
-    since = iso(state.since or site.created_at)
+    since = shown_time(call, site, state.since or site.created_at)
     body: JsonObject = {
         "site_id": f"{SITE_PREFIX}{site.id}",
         "arming_status": _status(call, state),

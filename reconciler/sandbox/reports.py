@@ -67,18 +67,31 @@ def report_state(call: Call) -> Response:
     body = call.request.json_object()
     status, at, actor = _checked(call, body)
     reported = _reported(call, site, body.get("partition", "all"))
+    since = call.now if "restamps" in call.switches.flaws else at.timestamp()
     changes = [
         partition_id
         for partition_id in reported
         if _holds(call, read_state(call.store, site.id, partition_id, call.now), status, at)
     ]
     for partition_id in changes:
-        if status == FAILURE:
+        if status == FAILURE and "arms_open" in call.switches.flaws:
+            set_state(call, site, partition_id, "armed_away", actor, at=since)
+        elif status == FAILURE:
             zone = next(iter(open_zones(call, site, partition_id, ())), None)
-            fail_to_arm(call, site, partition_id, actor, at.timestamp(), zone)
+            fail_to_arm(call, site, partition_id, actor, since, zone)
         else:
-            set_state(call, site, partition_id, status, actor, at=at.timestamp())
+            set_state(call, site, partition_id, _taken_as(call, status), actor, at=since)
     return reply({})
+
+
+def _taken_as(call: Call, status: str) -> str:
+    """The state that a report leads to: the one it names, but for the account's flaws."""
+    flaws = call.switches.flaws
+    if status in MODES and "one_mode" in flaws:
+        return "armed_away"
+    if status == "arming_in_progress" and "no_exit_delay" in flaws:
+        return "armed_away"
+    return "alarm" if status == "entry_delay" and "no_entry_delay" in flaws else status
 
 
 def _checked(call: Call, body: JsonObject) -> tuple[str, datetime, Actor]:
@@ -132,7 +145,7 @@ def _holds(call: Call, state: ArmingState, status: str, at: datetime) -> bool:
         if stale == "ignore":
             return False
     if status == state.status:
-        return False
+        return "logs_repeats" in call.switches.flaws
     invalid = call.switches.invalid_transition
     if status not in _AFTER[state.status] and invalid != "accept":
         raise Refusal(int(invalid), f"{state.status} is not followed by {status}", code="invalid_transition")

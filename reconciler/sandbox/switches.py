@@ -14,6 +14,27 @@ from typing import Any, Literal
 from reconciler.model import JsonObject
 from reconciler.sandbox.credentials import AUDIENCE, SCOPES
 
+Flaw = Literal[
+    "any_code",
+    "arms_open",
+    "local_times",
+    "logs_repeats",
+    "no_entry_delay",
+    "no_exit_delay",
+    "no_retry",
+    "no_user",
+    "one_mode",
+    "restamps",
+    "silent_field",
+    "tells_overtaken",
+]
+"""``any_code``: a wrong user code arms and disarms. ``arms_open``: arms although a zone is open.
+``local_times``: the times of changes are the site's own, written as UTC. ``logs_repeats``: the same report
+again is another change. ``no_entry_delay``, ``no_exit_delay``: there is none. ``no_retry``: a delivery that
+was not taken is lost. ``no_user``: who did it is not kept. ``one_mode``: whatever the mode, it is away.
+``restamps``: a report holds from when it arrives. ``silent_field``: only what the API did is told by
+webhook. ``tells_overtaken``: a change that was called off is told all the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Switches:
@@ -53,7 +74,9 @@ class Switches:
 
     Arming
         ``arming_delay``: seconds between a command and the new state. ``arming_in_progress``: show that
-        state meanwhile. ``open_zone``: refuse the command (409), or accept it and fail to arm.
+        state meanwhile. ``exit_delay``: seconds in that state before a site is armed. ``entry_delay``:
+        seconds between the opening of an entry zone and the alarm. ``user_codes``: take any, or those of
+        the site only. ``open_zone``: refuse the command (409), or accept it and fail to arm.
         ``arming_model``: of the account; state reports are for ``partner_triggered`` ones (4.7).
         ``invalid_transition``: answer to a report of a state that cannot follow. ``stale_report``: to one
         older than what is known. ``report_offsets``: times of reports in UTC only, or with any offset.
@@ -71,7 +94,12 @@ class Switches:
 
     Webhooks
         ``deliveries``: keep them only, or post those to loopback addresses.
-        ``signature_encoding``: of the signature of an app's delivery.
+        ``signature_encoding``: of the signature of an app's delivery; ``signature_time``: its time is that
+        of the attempt, or of the event for all of them. ``event_id_header``, ``delivery_id_header``,
+        ``trace_id_header``: the three headers for tracing and de-duplication, whose names are not known;
+        an empty one is not sent. ``retry_first``: seconds before the second attempt, doubled each time.
+
+    ``flaws``: rules that this account breaks, so that whatever checks them can be seen to fail (``Flaw``).
     """
 
     shape: Literal["live", "page"] = "live"
@@ -111,6 +139,9 @@ class Switches:
 
     arming_delay: float = 0.8
     arming_in_progress: bool = False
+    exit_delay: float = 0.0
+    entry_delay: float = 30.0
+    user_codes: Literal["any", "known"] = "any"
     open_zone: Literal["error", "failure"] = "error"
     arming_model: Literal["chekt_triggered", "partner_triggered"] = "chekt_triggered"
     invalid_transition: Literal["409", "422", "accept"] = "409"
@@ -137,6 +168,13 @@ class Switches:
 
     deliveries: Literal["recorded", "loopback"] = "recorded"
     signature_encoding: Literal["hex", "base64"] = "hex"
+    signature_time: Literal["attempt", "event"] = "attempt"
+    event_id_header: str = "X-CHeKT-Event-Id"
+    delivery_id_header: str = "X-CHeKT-Delivery-Id"
+    trace_id_header: str = "X-CHeKT-Trace-Id"
+    retry_first: float = 1.0
+
+    flaws: tuple[Flaw, ...] = ()
 
     def to_json(self) -> JsonObject:
         """Every switch by name."""

@@ -9,13 +9,17 @@ from reconciler.sandbox.store import Row, Store
 
 
 class Zone(NamedTuple):
-    """One zone. ``status`` is open or closed; ``partition_id`` 0 belongs to every partition."""
+    """One zone. ``status`` is open or closed; ``partition_id`` 0 belongs to every partition.
+
+    ``entry``: a door through which people come in; it gives them the entry delay.
+    """
 
     number: str
     name: str
     status: str
     bypassed: bool
     partition_id: int
+    entry: bool = False
 
 
 def zones_of(store: Store, site: Row) -> list[Zone]:
@@ -41,6 +45,7 @@ def _zone(number: str, name: str, said: JsonValue) -> Zone:
         str(override.get("status", "closed")),
         bool(override.get("bypassed", False)),
         partition_id if isinstance(partition_id, int) else 0,
+        bool(override.get("entry", False)),
     )
 
 

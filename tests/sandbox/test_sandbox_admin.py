@@ -25,13 +25,15 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     """Legal values of a switch of this type."""
     if typing.get_origin(hint) is typing.Literal:
         return st.sampled_from(typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return st.lists(values_of(typing.get_args(hint)[0])).map(tuple)
     plain = {
         bool: st.booleans(),
         int: st.integers(0, 10_000),
         float: st.floats(0, 1000, allow_nan=False),
         str: st.text(),
     }
-    return plain.get(hint, st.lists(st.text()).map(tuple))
+    return plain[hint]
 
 
 HINTS = typing.get_type_hints(SwitchesClass)
