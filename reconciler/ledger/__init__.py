@@ -7,6 +7,7 @@ from reconciler.ledger.branch_ledger import KEY_VARIABLE
 from reconciler.ledger.branch_store import BranchStore
 from reconciler.ledger.confirmations import Confirmation
 from reconciler.ledger.database import stamp
+from reconciler.ledger.deliveries import Consumption, Delivery, DeliveryFigures
 from reconciler.ledger.journal import Run
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder, user_name
@@ -23,6 +24,9 @@ __all__ = [
     "BranchStore",
     "CommandRecord",
     "Confirmation",
+    "Consumption",
+    "Delivery",
+    "DeliveryFigures",
     "EnvironmentLock",
     "FileStore",
     "Holder",

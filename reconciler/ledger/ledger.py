@@ -13,13 +13,21 @@ from reconciler.ledger.answers import AnswerTables
 from reconciler.ledger.arming import ArmingTables
 from reconciler.ledger.confirmations import ConfirmationTables
 from reconciler.ledger.database import Database, open_database
+from reconciler.ledger.deliveries import DeliveryTables
 from reconciler.ledger.journal import JournalTables
 from reconciler.ledger.ownership import Ownership
 from reconciler.ledger.reports import ReportTables
 
 
 class Ledger(
-    Ownership, ConfirmationTables, JournalTables, ArmingTables, AlertTables, AnswerTables, ReportTables
+    Ownership,
+    ConfirmationTables,
+    JournalTables,
+    ArmingTables,
+    AlertTables,
+    AnswerTables,
+    ReportTables,
+    DeliveryTables,
 ):
     """Everything the reconciler remembers of one environment. Safe to share between threads.
 

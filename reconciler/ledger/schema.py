@@ -1,7 +1,8 @@
 """The tables of the ledger and how an older file is brought up to date.
 
 Every row carries its environment. No table holds a secret, a token or a payload: secrets and
-payloads appear as digests only.
+payloads appear as digests only. The events of webhooks are kept as they came, for as long as somebody has
+to be told of them and some days more.
 """
 
 from __future__ import annotations
@@ -212,6 +213,49 @@ CREATE TABLE confirmations (
     shape       TEXT NOT NULL,
     seen_at     TEXT NOT NULL,
     PRIMARY KEY (environment, account, endpoint)
+) STRICT;
+
+CREATE TABLE deliveries (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment TEXT NOT NULL,
+    endpoint    TEXT NOT NULL,
+    system      TEXT NOT NULL CHECK (system IN ('app', 'partner', 'dealer')),
+    event_key   TEXT NOT NULL,
+    event_id    TEXT NOT NULL,
+    event_type  TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    repeats     INTEGER NOT NULL DEFAULT 0,
+    body        BLOB,
+    UNIQUE (environment, endpoint, event_key)
+) STRICT;
+CREATE INDEX deliveries_by_time ON deliveries (environment, received_at);
+
+CREATE TABLE consumptions (
+    delivery    INTEGER NOT NULL REFERENCES deliveries (id),
+    environment TEXT NOT NULL,
+    endpoint    TEXT NOT NULL,
+    consumer    TEXT NOT NULL,
+    status      TEXT NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'done', 'set_aside')),
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    forgiven    INTEGER NOT NULL DEFAULT 0,
+    due_at      TEXT NOT NULL,
+    note        TEXT NOT NULL DEFAULT '',
+    settled_at  TEXT,
+    PRIMARY KEY (delivery, consumer),
+    CHECK ((status = 'waiting') = (settled_at IS NULL))
+) STRICT;
+CREATE INDEX waiting_consumptions ON consumptions (environment, endpoint, consumer, due_at)
+    WHERE status = 'waiting';
+CREATE INDEX consumptions_set_aside ON consumptions (environment, delivery) WHERE status = 'set_aside';
+
+CREATE TABLE outcomes (
+    environment TEXT NOT NULL,
+    endpoint    TEXT NOT NULL,
+    consumer    TEXT NOT NULL,
+    outcome     TEXT NOT NULL,
+    number      INTEGER NOT NULL,
+    last_at     TEXT NOT NULL,
+    PRIMARY KEY (environment, endpoint, consumer, outcome)
 ) STRICT;
 """
 
