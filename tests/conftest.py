@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.guard import sitecustomize as guard
+from tests.postgresql import Server, join
 
 _GUARD = str(Path(guard.__file__).parent)
 _FOREIGN = ("CHEKT_", "RECONCILER_", "OTEL_", "GITHUB_", "ACTIONS_", "GH_")
@@ -68,6 +69,13 @@ def refusals(_refusals_file: Path) -> Callable[[], list[str]]:
         return lines
 
     return take
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """The PostgreSQL server of this run, shared by its workers; started when it is first asked for."""
+    base = tmp_path_factory.getbasetemp()
+    return join(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
 
 
 @pytest.fixture(autouse=True)
