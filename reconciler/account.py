@@ -56,7 +56,7 @@ class Runtime:
     ``observer`` hears of the work, ``notice`` what a waiting person should know. ``stores``: the
     ledgers in use, by directory and environment, so that a ledger and its locks know of each other.
     ``lock_timeout``: seconds to wait for a lock that another run holds. ``max_rate``: requests a minute,
-    at most.
+    at most. ``permit`` raises where this run may send nothing any more; it is asked before every request.
     """
 
     env: Mapping[str, str]
@@ -68,6 +68,7 @@ class Runtime:
     lock_timeout: float = 0.0
     max_rate: int | None = None
     sleep: Callable[[float], object] = time.sleep
+    permit: Callable[[], None] | None = None
 
     def wait_for_lists(self, seconds: float) -> None:
         """Wait for what was made just now, and tell that."""
@@ -327,6 +328,7 @@ def _embedded(project: Project, runtime: Runtime, surface: Surface) -> chekt.Con
         rate=EMBEDDED_RATE,
         max_rate=runtime.max_rate,
         observer=runtime.observer,
+        permit=runtime.permit,
     )
 
 
@@ -355,6 +357,7 @@ def _remote(project: Project, runtime: Runtime, surface: Surface) -> chekt.Conne
         state_dir=state_directory(runtime.env),
         max_rate=runtime.max_rate,
         observer=runtime.observer,
+        permit=runtime.permit,
     )
 
 

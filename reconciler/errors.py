@@ -15,7 +15,8 @@ ReconcilerError
 │   ├── NotConvergedError     not_converged     all succeeded, yet something is left to change
 │   └── InterruptedApplyError interrupted       stopped by the user between two writes
 ├── LedgerError               ledger            the ledger cannot be read or written
-│   └── LockedError           locked            another run holds this environment
+│   ├── LockedError           locked            another run holds this environment
+│   └── LeaseLostError        lease_lost        another worker may run this lane
 └── RemoteError               api               the API, or the way to it, failed
     ├── AuthError             auth              credentials missing, refused or not permitted
     ├── ApiError              api               an error response, with status, endpoint, trace id
@@ -219,6 +220,12 @@ class LockedError(LedgerError):
         error = super().to_json()["error"]
         assert isinstance(error, dict)
         return {"error": {**error, "holder": self.holder}}
+
+
+class LeaseLostError(LedgerError):
+    """Another worker runs a lane, or may: nothing of it may be sent or remembered here any more."""
+
+    code = "lease_lost"
 
 
 class RemoteError(ReconcilerError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -74,7 +74,8 @@ class Connection:
     Time-outs are in seconds: until a connection stands, between two pieces of an answer, for all of its
     body; ``answer_size``: bytes of it, unpacked. ``state_dir``: folder of the shared rate budget, None to
     keep it in memory. ``observer`` hears of every request. ``page_sizes``: lengths at which a
-    bare array may be a cut list (see ``paging``).
+    bare array may be a cut list (see ``paging``). ``permit`` is called at the last moment before a request
+    leaves, and raises where nothing may be sent any more.
     """
 
     base_url: str
@@ -91,6 +92,7 @@ class Connection:
     state_dir: Path | None = None
     observer: Observer = NOBODY
     page_sizes: frozenset[int] = frozenset()
+    permit: Callable[[], None] | None = None
 
 
 def secrets_of(credentials: Credentials) -> tuple[str, ...]:

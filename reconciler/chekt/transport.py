@@ -39,6 +39,9 @@ _SENT_AT: Final = "chekt_sent_at"
 _SECONDS: Final = "chekt_seconds"
 """Extensions of a request and of its response: Unix seconds, and seconds until the answer began."""
 
+_WRITES: Final = ("send_request_headers.started", "send_request_body.started")
+"""What httpcore traces just before it writes to the socket; without its body a command is no command."""
+
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _MAY_BE_DONE = (302, 303)
 """Redirects that servers send after they did what was asked, too."""
@@ -131,6 +134,7 @@ class Transport:
         self._trace_id = trace_id
         self._runtime = runtime
         self._observer = connection.observer
+        self._permit = connection.permit
         self._count_lock = threading.Lock()
         base_url = check_url(connection.base_url, "the base URL")
         self._accounts = Accounts(connection, runtime.redactor, clock=runtime.clock, sleep=runtime.sleep)
@@ -146,7 +150,10 @@ class Transport:
                 "Accept": "application/json",
                 "Accept-Encoding": ACCEPTED_ENCODING,
             },
-            event_hooks={"request": [self._count], "response": [bounds.watch, self._clock_answer]},
+            event_hooks={
+                "request": [self._ask_permit, self._count],
+                "response": [bounds.watch, self._clock_answer],
+            },
             trust_env=transport is None and not is_loopback(base_url),
         )
 
@@ -326,6 +333,19 @@ class Transport:
             f"{call.endpoint}: {what}; it may or may not have taken effect (trace id {self._trace_id})",
             hint="The object has to be looked up before anything is sent again.",
         )
+
+    def _ask_permit(self, request: httpx.Request) -> None:
+        """Now, and again when a connection stands: setting one up takes its time."""
+        permit = self._permit
+        if permit is None:
+            return
+
+        def trace(event: str, _: object) -> None:
+            if event.endswith(_WRITES):
+                permit()
+
+        permit()
+        request.extensions["trace"] = trace
 
     def _count(self, request: httpx.Request) -> None:
         with self._count_lock:

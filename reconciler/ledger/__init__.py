@@ -5,10 +5,12 @@ from reconciler.ledger.answers import Answer, AnswerDraft
 from reconciler.ledger.arming import CommandRecord, Override
 from reconciler.ledger.branch_ledger import KEY_VARIABLE
 from reconciler.ledger.branch_store import BranchStore
+from reconciler.ledger.claim import Lease
 from reconciler.ledger.confirmations import Confirmation
 from reconciler.ledger.database import stamp
 from reconciler.ledger.deliveries import Consumption, Delivery, DeliveryFigures
 from reconciler.ledger.journal import Run
+from reconciler.ledger.lanes import DueRow, Hold, LaneRow, LaneTables, fence, lane_of
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder, user_name
 from reconciler.ledger.reports import ArmingReport, ReportDraft
@@ -27,17 +29,24 @@ __all__ = [
     "Consumption",
     "Delivery",
     "DeliveryFigures",
+    "DueRow",
     "EnvironmentLock",
     "FileStore",
+    "Hold",
     "Holder",
+    "LaneRow",
+    "LaneTables",
+    "Lease",
     "Ledger",
     "Lock",
     "Override",
     "ReportDraft",
     "Run",
     "Store",
+    "fence",
     "keep_moves",
     "keep_secrets",
+    "lane_of",
     "stamp",
     "user_name",
 ]

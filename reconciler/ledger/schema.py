@@ -257,6 +257,31 @@ CREATE TABLE outcomes (
     last_at     TEXT NOT NULL,
     PRIMARY KEY (environment, endpoint, consumer, outcome)
 ) STRICT;
+
+CREATE TABLE lanes (
+    environment  TEXT NOT NULL,
+    lane         TEXT NOT NULL,
+    generation   INTEGER NOT NULL DEFAULT 0,
+    holder       TEXT NOT NULL DEFAULT '',
+    leased_until REAL NOT NULL DEFAULT 0,
+    look_at      TEXT,
+    priority     INTEGER NOT NULL DEFAULT 0,
+    woken        INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (environment, lane)
+) STRICT;
+
+CREATE TABLE due (
+    environment TEXT NOT NULL,
+    target      TEXT NOT NULL,
+    partition   INTEGER NOT NULL,
+    slot        INTEGER NOT NULL CHECK (slot IN (0, 1)),
+    lane        TEXT NOT NULL,
+    priority    INTEGER NOT NULL,
+    at          TEXT NOT NULL,
+    generation  INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (environment, target, partition, slot)
+) STRICT;
+CREATE INDEX due_by_lane ON due (environment, lane, priority, at);
 """
 
 MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
