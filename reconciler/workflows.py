@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -30,7 +30,7 @@ from reconciler.planning.confirmed import proved
 from reconciler.planning.plan import plan
 from reconciler.planning.renames import as_found, identified, moved, readdressed, spoken
 from reconciler.planning.safety import Policy
-from reconciler.planning.saved import as_planned_now, check_timely, check_unmoved, stale
+from reconciler.planning.saved import as_planned_now, check_timely, check_unmoved, left_of, stale
 from reconciler.planning.scope import EVERYTHING, Scope
 
 
@@ -77,12 +77,17 @@ class Applied:
 
 
 def make_plan(
-    account: Account, options: Options, *, on_event: Callable[[Event], None], locked: bool = False
+    account: Account,
+    options: Options,
+    *,
+    on_event: Callable[[Event], None],
+    locked: bool = False,
+    capped: bool = True,
 ) -> Planned:
     """Read the account and compare it with the manifests. Changes nothing in the account.
 
     ``locked``: this run holds the environment's lock, so what it finds of the writes of a broken-off run
-    is recorded; without it, it counts for this plan only.
+    is recorded; without it, it counts for this plan only. ``capped``: the safety caps hold.
     """
     recorded: Mapping[Address, Owned] = account.ledger.owned()
     moves = moved(account.project.resources, recorded)
@@ -109,6 +114,8 @@ def make_plan(
     owned = recovery.owned
     desired = as_found(desired, snapshot)
     policy = _policy(account, options.allow_deletes)
+    if not capped:
+        policy = replace(policy, max_delete_percent=100.0, max_delete_count=10**9, max_update_percent=100.0)
     doubts = [f"{address}: {why}" for address, why in recovery.doubts.items()]
     warnings = [*spoken(moves, desired), *doubts]
     made = _plan(account, options, desired, snapshot, owned, policy, warnings)
@@ -121,9 +128,17 @@ def check_saved_plan(project: Project, saved: Plan, now: datetime) -> None:
 
 
 def make_saved_plan(
-    account: Account, saved: Plan, *, parallelism: int, on_event: Callable[[Event], None]
+    account: Account,
+    saved: Plan,
+    *,
+    parallelism: int,
+    on_event: Callable[[Event], None],
+    begun: Collection[Address] = (),
 ) -> Planned:
     """``saved`` with a fresh look at what it touches. The environment's lock must be held.
+
+    ``begun``: what the run that carries it out has sent something for already. Of that the result holds what
+    is left; the caps were for the whole, and hold no more.
 
     Raises StalePlanError when it has expired, when the manifests differ from those it was made from,
     or when one of its changes is no longer what a plan would say; unrelated drift does not matter.
@@ -134,11 +149,12 @@ def make_saved_plan(
         Scope(tuple(str(change.address) for change in saved.changes)), removed or None, parallelism
     )
     try:
-        fresh = make_plan(account, options, on_event=on_event, locked=True)
+        fresh = make_plan(account, options, on_event=on_event, locked=True, capped=not begun)
     except PlanError as exc:
         raise stale(exc) from exc
-    check_unmoved(saved, fresh.plan)
-    return replace(fresh, plan=as_planned_now(saved, fresh.plan))
+    left = left_of(saved, fresh.plan, begun)
+    check_unmoved(left, fresh.plan)
+    return replace(fresh, plan=as_planned_now(left, fresh.plan))
 
 
 def apply_plan(
@@ -154,6 +170,20 @@ def apply_plan(
     The environment's lock must be held. Does not raise for changes that failed, nor
     where what was done cannot be read again: the result says so.
     """
+    report = in_run(
+        account,
+        planned,
+        options,
+        lambda run: carry_out(account, planned, options, run, on_event=on_event, stop=stop),
+    )
+    return looked_at_again(account, planned, report, options, on_event=on_event, stop=stop)
+
+
+def in_run(account: Account, planned: Planned, options: Options, work: Callable[[int], Report]) -> Report:
+    """What ``work`` reports of the run it is given, which is in the journal from now until it ends.
+
+    First the ledger takes over what the manifests call things, and what their secrets hold.
+    """
     clock, ledger = account.runtime.clock, account.ledger
     command = "destroy" if options.destroy else "apply"
     run = ledger.begin_run(command, account.client.trace_id, planned.plan.config_digest, clock())
@@ -162,27 +192,54 @@ def apply_plan(
         keep_moves(ledger, account.project.resources)
         keep_secrets(ledger, account.secret_digests())
         ledger.announce(run, _creations(planned), clock())
-        report = execute(
-            planned.plan,
-            planned.desired,
-            planned.snapshot,
-            run=run,
-            owned=planned.owned,
-            blocked=planned.blocked,
-            read_at=planned.read_at,
-            surfaces=account.surfaces,
-            writer=ObservedWriter(account.client, account.runtime.observer),
-            reader=account.client,
-            journal=ledger,
-            secrets=account.secret,
-            width=account.width(options.parallelism),
-            clock=clock,
-            on_event=on_event,
-            stop=stop,
-        )
+        report = work(run)
         result = "interrupted" if report.interrupted else "done"
     finally:
         ledger.end_run(run, result, clock())
+    return report
+
+
+def carry_out(
+    account: Account,
+    planned: Planned,
+    options: Options,
+    run: int,
+    *,
+    on_event: Callable[[Event], None],
+    stop: threading.Event,
+) -> Report:
+    """Make the changes of ``planned``, journalled under ``run``."""
+    return execute(
+        planned.plan,
+        planned.desired,
+        planned.snapshot,
+        run=run,
+        owned=planned.owned,
+        blocked=planned.blocked,
+        read_at=planned.read_at,
+        surfaces=account.surfaces,
+        writer=ObservedWriter(account.client, account.runtime.observer),
+        reader=account.client,
+        journal=account.ledger,
+        secrets=account.secret,
+        width=account.width(options.parallelism),
+        clock=account.runtime.clock,
+        on_event=on_event,
+        stop=stop,
+    )
+
+
+def looked_at_again(
+    account: Account,
+    planned: Planned,
+    report: Report,
+    options: Options,
+    *,
+    on_event: Callable[[Event], None],
+    stop: threading.Event,
+) -> Applied:
+    """``report`` with what a new look at what was done finds left to change, and the requests it all took."""
+    clock, ledger = account.runtime.clock, account.ledger
     remaining: tuple[Change, ...] = ()
     unverified: ReconcilerError | None = None
     try:

@@ -102,7 +102,8 @@ def _possibly_made(
     left_open = {
         intent.address
         for intent in journal.unsettled()
-        if intent.operation == "create" and intent.run != run  # what this run announced was not sent yet
+        # What this run announced was not sent yet; what it sent, a worker that died may have.
+        if intent.operation == "create" and (intent.run != run or intent.payload_digest)
     }
     return frozenset(left_open) | {row.address for row in made_lately(owned, journal.created_since(since))}
 

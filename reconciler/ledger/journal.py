@@ -184,6 +184,14 @@ class JournalTables(Tables):
             (self._database.environment, text, text),
         )
 
+    def begun(self, run: int) -> frozenset[Address]:
+        """The addresses that ``run`` has journalled a write for."""
+        rows = self._database.rows(
+            "SELECT DISTINCT address FROM intents WHERE environment = ? AND run = ?",
+            (self._database.environment, run),
+        )
+        return frozenset(Address.parse(row["address"]) for row in rows)
+
     def resolve(
         self, intent: Intent, remote_id: str | None, *, happened: bool, resolved_by: str, now: datetime
     ) -> None:

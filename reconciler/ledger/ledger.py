@@ -14,6 +14,7 @@ from reconciler.ledger.arming import ArmingTables
 from reconciler.ledger.confirmations import ConfirmationTables
 from reconciler.ledger.database import Database, open_database
 from reconciler.ledger.deliveries import DeliveryTables
+from reconciler.ledger.fleet import FleetTables
 from reconciler.ledger.journal import JournalTables
 from reconciler.ledger.ownership import Ownership
 from reconciler.ledger.reports import ReportTables
@@ -28,6 +29,7 @@ class Ledger(
     AnswerTables,
     ReportTables,
     DeliveryTables,
+    FleetTables,
 ):
     """Everything the reconciler remembers of one environment. Safe to share between threads.
 

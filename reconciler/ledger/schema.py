@@ -282,6 +282,54 @@ CREATE TABLE due (
     PRIMARY KEY (environment, target, partition, slot)
 ) STRICT;
 CREATE INDEX due_by_lane ON due (environment, lane, priority, at);
+
+CREATE TABLE bundles (
+    environment  TEXT NOT NULL,
+    digest       TEXT NOT NULL,
+    packed       BLOB NOT NULL,
+    published_at TEXT NOT NULL,
+    PRIMARY KEY (environment, digest)
+) STRICT;
+
+CREATE TABLE handouts (
+    environment TEXT NOT NULL,
+    run         INTEGER NOT NULL REFERENCES runs (id),
+    bundle      TEXT NOT NULL,
+    parallelism INTEGER NOT NULL,
+    beat        INTEGER NOT NULL DEFAULT 0,
+    stopping    INTEGER NOT NULL DEFAULT 0,
+    closed      INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (environment, run)
+) STRICT;
+CREATE INDEX open_handouts ON handouts (environment) WHERE closed = 0;
+
+CREATE TABLE assignments (
+    environment TEXT NOT NULL,
+    run         INTEGER NOT NULL REFERENCES runs (id),
+    lane        TEXT NOT NULL,
+    status      TEXT NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'running', 'ended')),
+    generation  INTEGER NOT NULL DEFAULT 0,
+    worker      TEXT,
+    done        INTEGER NOT NULL DEFAULT 0,
+    total       INTEGER NOT NULL,
+    task        TEXT NOT NULL,
+    result      TEXT,
+    PRIMARY KEY (environment, run, lane)
+) STRICT;
+
+-- The only rows without an environment: a worker serves every one of its ledger.
+CREATE TABLE workers (
+    name       TEXT PRIMARY KEY,
+    host       TEXT NOT NULL,
+    pid        INTEGER NOT NULL,
+    version    TEXT NOT NULL,
+    lanes      INTEGER NOT NULL,
+    working    INTEGER NOT NULL,
+    draining   INTEGER NOT NULL,
+    beat       INTEGER NOT NULL,
+    started_at TEXT NOT NULL,
+    seen_at    TEXT NOT NULL
+) STRICT;
 """
 
 MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)

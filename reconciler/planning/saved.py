@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.errors import PlanError, Problem, StalePlanError
-from reconciler.model import Address, Change, Plan
+from reconciler.model import Action, Address, Change, Plan
 from reconciler.times import spoken_utc
 
 _READ_AGAIN = "Make a new plan and read it."
@@ -15,6 +15,9 @@ _READ_AGAIN = "Make a new plan and read it."
 
 CLOCK_ERROR = timedelta(minutes=5)
 """How far the clocks of two machines may be apart: one that plans and one that applies."""
+
+
+_REMOVING = (Action.DELETE, Action.REPLACE)
 
 
 def check_timely(saved: Plan, config_digest: str, now: datetime, lifetime: timedelta) -> None:
@@ -55,6 +58,23 @@ def check_unmoved(saved: Plan, fresh: Plan) -> None:
                 for change in moved
             ],
         )
+
+
+def left_of(saved: Plan, fresh: Plan, begun: Container[Address]) -> Plan:
+    """``saved`` as far as it is left to be done, by a run that has sent something for ``begun`` already.
+
+    There the run itself has moved the account, so what is left is as ``fresh`` says, or done where that says
+    nothing. Nobody agreed to remove what ``saved`` does not remove: such a change stays as ``saved`` has it,
+    for ``check_unmoved`` to refuse.
+    """
+    now = {change.address: change for change in fresh.changes}
+    left = []
+    for change in saved.changes:
+        rest = now.get(change.address) if change.address in begun else change
+        if rest is not None:
+            worse = rest.action in _REMOVING and change.action not in _REMOVING
+            left.append(change if worse else rest)
+    return replace(saved, changes=tuple(left))
 
 
 def as_planned_now(saved: Plan, fresh: Plan) -> Plan:

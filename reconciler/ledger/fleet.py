@@ -1,0 +1,245 @@
+"""What a fleet shares: published projects, the lanes that a run has handed out, and who works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.errors import LedgerError
+from reconciler.ledger.database import Decoders, Tables, instant, stamp
+
+
+class AssignmentStatus(StrEnum):
+    """How far a lane that was handed out has come."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Handout:
+    """A run whose lanes workers carry out.
+
+    ``beat`` grows as long as its command lives; ``stopping``: no new lane is begun; ``closed``: nothing is
+    written for it any more.
+    """
+
+    run: int
+    bundle: str
+    parallelism: int
+    beat: int
+    stopping: bool
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One lane of a run. ``task``: what is to be done there; ``result``: what came of it, once it ended.
+
+    ``generation``: of the lease under which ``worker`` took the lane, 0 before the first.
+    """
+
+    run: int
+    lane: str
+    status: AssignmentStatus
+    generation: int
+    worker: str | None
+    done: int
+    total: int
+    task: str
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A worker as it reports itself. ``beat`` grows every second; ``seen_at``: by its own clock."""
+
+    name: str
+    host: str
+    pid: int
+    version: str
+    lanes: int
+    working: int
+    draining: bool
+    beat: int
+    started_at: datetime
+    seen_at: datetime
+
+
+_HANDOUT: Decoders = {"stopping": bool, "closed": bool}
+_ASSIGNMENT: Decoders = {"status": AssignmentStatus}
+_WORKER: Decoders = {"draining": bool, "started_at": instant, "seen_at": instant}
+
+
+class FleetTables(Tables):
+    """The fleet of one environment. Workers are those of the whole ledger: they serve any environment."""
+
+    def publish(self, digest: str, packed: bytes, now: datetime) -> None:
+        """Keep a packed project under its digest."""
+        self._database.change(
+            "INSERT INTO bundles (environment, digest, packed, published_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (environment, digest) DO UPDATE SET published_at = excluded.published_at",
+            (self._database.environment, digest, packed, stamp(now)),
+        )
+
+    def published(self, digest: str) -> bytes:
+        """The packed project. Raises LedgerError where there is none."""
+        rows = self._database.rows(
+            "SELECT packed FROM bundles WHERE environment = ? AND digest = ?",
+            (self._database.environment, digest),
+        )
+        if not rows:
+            raise LedgerError(
+                f"the project {digest[:12]} is not in the ledger any more",
+                hint="Publish it again: run the command with --fleet from a checkout.",
+            )
+        packed: bytes = bytes(rows[0]["packed"])
+        return packed
+
+    def unpublish(self, before: datetime) -> int:
+        """Drop the projects published before ``before`` that no open run uses; how many there were."""
+        return self._database.change(
+            "DELETE FROM bundles WHERE environment = ? AND published_at < ? AND digest NOT IN"
+            " (SELECT bundle FROM handouts WHERE environment = ? AND closed = 0)",
+            (self._database.environment, stamp(before), self._database.environment),
+        )
+
+    def hand_out(self, run: int, bundle: str, parallelism: int, tasks: Mapping[str, tuple[str, int]]) -> None:
+        """Open ``run`` to workers: by lane what is to be done there, and how many changes that is."""
+        environment = self._database.environment
+        with self._database.transaction():
+            self._database.change(
+                "INSERT INTO handouts (environment, run, bundle, parallelism) VALUES (?, ?, ?, ?)",
+                (environment, run, bundle, parallelism),
+            )
+            for lane, (task, total) in tasks.items():
+                self._database.change(
+                    "INSERT INTO assignments (environment, run, lane, task, total) VALUES (?, ?, ?, ?, ?)",
+                    (environment, run, lane, task, total),
+                )
+
+    def handout(self, run: int) -> Handout | None:
+        """The run ``run`` as handed out, None where it is not."""
+        found = self._database.read(
+            Handout,
+            _HANDOUT,
+            "SELECT * FROM handouts WHERE environment = ? AND run = ?",
+            (self._database.environment, run),
+        )
+        return found[0] if found else None
+
+    def open_handouts(self) -> list[Handout]:
+        """The runs that workers may still write for."""
+        return self._database.read(
+            Handout,
+            _HANDOUT,
+            "SELECT * FROM handouts WHERE environment = ? AND closed = 0 ORDER BY run",
+            (self._database.environment,),
+        )
+
+    def keep_handing_out(self, run: int) -> None:
+        """Tell the workers of ``run`` that its command lives."""
+        self._database.change(
+            "UPDATE handouts SET beat = beat + 1 WHERE environment = ? AND run = ?",
+            (self._database.environment, run),
+        )
+
+    def stop_handing_out(self, run: int) -> None:
+        """Let workers begin no other lane of ``run``, and stop in those they have."""
+        self._database.change(
+            "UPDATE handouts SET stopping = 1 WHERE environment = ? AND run = ?",
+            (self._database.environment, run),
+        )
+
+    def close_handout(self, run: int) -> None:
+        """From now on nothing is written for ``run`` by any worker."""
+        self._database.change(
+            "UPDATE handouts SET closed = 1 WHERE environment = ? AND run = ?",
+            (self._database.environment, run),
+        )
+
+    def assignments(self, run: int) -> list[Assignment]:
+        """The lanes of ``run``, by name."""
+        return self._database.read(
+            Assignment,
+            _ASSIGNMENT,
+            "SELECT * FROM assignments WHERE environment = ? AND run = ? ORDER BY lane",
+            (self._database.environment, run),
+        )
+
+    def take(self, run: int, lane: str, worker: str, generation: int) -> Assignment | None:
+        """Begin with ``lane`` as ``worker``, whose lease on it has ``generation``.
+
+        None where the lane has ended, where a later lease has it, or nothing may be begun any more.
+        """
+        environment = self._database.environment
+        with self._database.transaction():
+            taken = self._database.change(
+                "UPDATE assignments SET status = 'running', worker = ?, generation = ?"
+                " WHERE environment = ? AND run = ? AND lane = ? AND status <> 'ended' AND generation < ?"
+                " AND EXISTS (SELECT 1 FROM handouts WHERE environment = ? AND run = ?"
+                " AND stopping = 0 AND closed = 0)",
+                (worker, generation, environment, run, lane, generation, environment, run),
+            )
+            return self._assignment(run, lane) if taken else None
+
+    def advance(self, assignment: Assignment, done: int, total: int) -> None:
+        """Tell how far ``assignment`` has come."""
+        self._update(assignment, "done = ?, total = ?", (done, total))
+
+    def give_back(self, assignment: Assignment) -> None:
+        """Leave ``assignment`` to another worker."""
+        self._update(assignment, "status = 'waiting', worker = NULL", ())
+
+    def finish(self, assignment: Assignment, result: str) -> bool:
+        """End ``assignment`` with ``result``; False where another worker has it by now."""
+        return bool(self._update(assignment, "status = 'ended', result = ?", (result,)))
+
+    def _update(self, assignment: Assignment, what: str, values: tuple[object, ...]) -> int:
+        return self._database.change(
+            f"UPDATE assignments SET {what} WHERE environment = ? AND run = ? AND lane = ?"  # noqa: S608
+            " AND generation = ? AND status = 'running'",
+            (*values, self._database.environment, assignment.run, assignment.lane, assignment.generation),
+        )
+
+    def _assignment(self, run: int, lane: str) -> Assignment:
+        [found] = self._database.read(
+            Assignment,
+            _ASSIGNMENT,
+            "SELECT * FROM assignments WHERE environment = ? AND run = ? AND lane = ?",
+            (self._database.environment, run, lane),
+        )
+        return found
+
+    def report_worker(self, record: WorkerRecord) -> None:
+        """Write down how a worker is; its row is made the first time."""
+        self._database.change(
+            "INSERT INTO workers (name, host, pid, version, lanes, working, draining, beat, started_at,"
+            " seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+            " host = excluded.host, pid = excluded.pid, version = excluded.version, lanes = excluded.lanes,"
+            " working = excluded.working, draining = excluded.draining, beat = excluded.beat,"
+            " started_at = excluded.started_at, seen_at = excluded.seen_at",
+            (
+                record.name,
+                record.host,
+                record.pid,
+                record.version,
+                record.lanes,
+                record.working,
+                int(record.draining),
+                record.beat,
+                stamp(record.started_at),
+                stamp(record.seen_at),
+            ),
+        )
+
+    def workers(self) -> list[WorkerRecord]:
+        """Every worker of this ledger that has not said goodbye, by name."""
+        return self._database.read(WorkerRecord, _WORKER, "SELECT * FROM workers ORDER BY name")
+
+    def forget_worker(self, name: str) -> None:
+        """A worker has ended."""
+        self._database.change("DELETE FROM workers WHERE name = ?", (name,))
