@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import chekt
 from reconciler.errors import ConfigError, LockedError, SecretError
+from reconciler.kinds.operations import SUBJECTS
 from reconciler.kinds.surfaces import Surfaces, confirmed, surfaces
 from reconciler.ledger import KEY_VARIABLE, BranchStore, FileStore, Ledger, Lock, Store
 from reconciler.manifests import Project, secrets
@@ -238,7 +239,9 @@ def served_by(project: Project, surface: Surface, *, sandbox: bool) -> Surfaces:
 
     ``sandbox``: what only the simulator serves, too.
     """
-    corrections = project.settings.endpoints if surface == project.environment.surface else {}
+    corrections = project.settings.endpoints
+    if surface != project.environment.surface:  # those of kinds are for the environment's own surface
+        corrections = {name: fixed for name, fixed in corrections.items() if name in SUBJECTS}
     try:
         return surfaces(surface, sandbox=sandbox, corrections=corrections)
     except ValueError as exc:

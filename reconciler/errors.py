@@ -14,6 +14,8 @@ ReconcilerError
 │   ├── PartialApplyError     partial_apply     some changes were made, some were not
 │   ├── NotConvergedError     not_converged     all succeeded, yet something is left to change
 │   └── InterruptedApplyError interrupted       stopped by the user between two writes
+├── AlreadyAnsweredError      already_answered  a verification has been answered, or may have been
+├── ReportError               report            an arming state cannot be reported
 ├── LedgerError               ledger            the ledger cannot be read or written
 │   ├── LockedError           locked            another run holds this environment
 │   └── LeaseLostError        lease_lost        another worker may run this lane
@@ -185,6 +187,18 @@ class InterruptedApplyError(ApplyError):
     """The user stopped the run; writes in flight were finished, none was begun after."""
 
     code = "interrupted"
+
+
+class AlreadyAnsweredError(ReconcilerError):
+    """An alarm verification has an answer, or may have one; none is sent twice."""
+
+    code = "already_answered"
+
+
+class ReportError(ReconcilerError):
+    """An arming state was not reported: it cannot follow on what was reported before, or was refused."""
+
+    code = "report"
 
 
 class LedgerError(ReconcilerError):

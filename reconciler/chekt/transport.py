@@ -67,7 +67,8 @@ class Runtime:
 class Call:
     """One API call. ``idempotency_key`` marks a write; ``body`` is JSON, None for no body at all.
 
-    ``once``: not to be tried again, since it would come too late.
+    ``once``: not to be tried again, since it would come too late. ``timeout``: seconds until a connection
+    stands, and between two pieces of the answer; None for the connection's own.
     """
 
     method: str
@@ -77,6 +78,7 @@ class Call:
     body: JsonValue = None
     idempotency_key: str | None = None
     once: bool = False
+    timeout: float | None = None
 
     @property
     def endpoint(self) -> str:
@@ -228,6 +230,7 @@ class Transport:
                 json=call.body,
                 headers=headers,
                 extensions={"chekt_write": call.idempotency_key is not None},
+                timeout=httpx.USE_CLIENT_DEFAULT if call.timeout is None else call.timeout,
             )
         except ValueError as exc:  # a lone surrogate, NaN: what YAML can hold and JSON cannot
             raise RemoteError(f"{call.endpoint} cannot be sent: a value cannot be written as JSON") from exc

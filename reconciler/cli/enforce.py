@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -58,7 +57,9 @@ class Asked:
         return Scope(self.targets)
 
 
-_ASKED = (
+asked_for = options.gathered_as(
+    "asked",
+    Asked,
     click.option(
         "--target",
         "-t",
@@ -92,20 +93,7 @@ _ASKED = (
     options.lock_timeout,
     options.max_rate,
 )
-
-
-def asked_for(command: options.Command) -> options.Command:
-    """The options of ``Asked``, gathered as ``asked``."""
-
-    @functools.wraps(command)
-    def gathered(*args: Any, **given: Any) -> Any:
-        names = [field.name for field in fields(Asked)]
-        return command(*args, asked=Asked(**{name: given.pop(name) for name in names}), **given)
-
-    decorated: Any = gathered
-    for option in reversed(_ASKED):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]  # same command, other parameters
+"""The options of ``Asked``, gathered as ``asked``."""
 
 
 class EnforceGroup(click.Group):

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schedule": ("schedule", "Show when sites are armed and disarmed, and why."),
     "override": ("override", "Arm or disarm against the schedule, until a stated time."),
     "enforce": ("enforce", "Arm and disarm sites on time, from cron or as a daemon."),
+    "verification": ("verification", "Answer alarm verifications, and show who answered what."),
     "ledger": ("ledger", "Show what this project owns and did."),
     "fmt": ("fmt", "Lay manifests out the canonical way; comments stay."),
     "schema": ("schema", "Print the JSON schemas for editors."),

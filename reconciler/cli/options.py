@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,8 @@ import click
 from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:  # start-up stays instant
+    from _typeshed import DataclassInstance
+
     from reconciler.manifests import Project
     from reconciler.model import Address, ChangedSince
     from reconciler.workflows import Options
@@ -140,6 +142,22 @@ def _with(options: Sequence[Callable[[Any], Any]], command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def gathered_as(
+    name: str, record: type[DataclassInstance], *given: Callable[[Any], Any]
+) -> Callable[[Command], Command]:
+    """The options ``given``, gathered into one argument ``name``: a ``record`` with a field for each."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def gathered(*args: Any, **rest: Any) -> Any:
+            values = {each.name: rest.pop(each.name) for each in fields(record)}
+            return command(*args, **{name: record(**values)}, **rest)
+
+        return _with(given, gathered)  # type: ignore[return-value]  # same command, other parameters
+
+    return decorate
 
 
 def reading(command: Command) -> Command:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.kind import Binding, Endpoint, EndpointName, Kind
+from reconciler.kinds.operations import OPERATIONS, SUBJECTS
 from reconciler.model import Grade, Surface
 
 Corrections = Mapping[str, Mapping[str, str]]
@@ -22,11 +23,15 @@ OBSERVED: Grade = "observed"
 
 @dataclass(frozen=True, slots=True)
 class Surfaces:
-    """The bindings in force. ``bindings`` lacks a kind that only the portal can change here."""
+    """The bindings in force. ``bindings`` lacks a kind that only the portal can change here.
+
+    ``operations``: the endpoints of what is told to CHeKT and is no resource, by name.
+    """
 
     surface: Surface
     sandbox: bool
     bindings: Mapping[str, Binding]
+    operations: Mapping[str, Endpoint] = field(default_factory=lambda: OPERATIONS)
 
     def binding(self, kind: str) -> Binding | None:
         """How this environment serves ``kind``; None when only a person in the portal can."""
@@ -44,12 +49,16 @@ def surfaces(surface: Surface, *, sandbox: bool, corrections: Corrections | None
         binding = _choose(kind, surface, sandbox=sandbox)
         if binding is not None:
             bindings[kind.name] = binding
+    told = dict(OPERATIONS)
     for name, operations in (corrections or {}).items():
+        if name in SUBJECTS:
+            told |= {f"{name}.{verb}": _corrected(name, verb, text) for verb, text in operations.items()}
+            continue
         if name not in bindings:
             raise ValueError(f"endpoints.{name}: no kind of this name is served on the {surface} surface")
         for operation, text in operations.items():
             bindings[name] = _correct(bindings[name], name, operation, text)
-    return Surfaces(surface, sandbox, bindings)
+    return Surfaces(surface, sandbox, bindings, told)
 
 
 def confirmed(served: Surfaces, endpoints: Container[str]) -> Surfaces:
@@ -73,7 +82,8 @@ def confirmed(served: Surfaces, endpoints: Container[str]) -> Surfaces:
         )
         for name, binding in served.bindings.items()
     }
-    return replace(served, bindings=bindings)
+    operations = {name: sure(endpoint) for name, endpoint in served.operations.items()}
+    return replace(served, bindings=bindings, operations=operations)
 
 
 def _choose(kind: Kind, surface: Surface, *, sandbox: bool) -> Binding | None:
@@ -81,10 +91,24 @@ def _choose(kind: Kind, surface: Surface, *, sandbox: bool) -> Binding | None:
     return real if real is not None else (kind.simulated if sandbox else None)
 
 
-def _correct(binding: Binding, kind: str, operation: str, text: str) -> Binding:
+def _corrected(subject: str, verb: str, text: str) -> Endpoint:
+    """The endpoint of what is told to CHeKT, as the user says it is."""
+    if f"{subject}.{verb}" not in OPERATIONS:
+        known = ", ".join(sorted(name for name in OPERATIONS if name.startswith(f"{subject}.")))
+        raise ValueError(f"endpoints.{subject}.{verb}: write endpoints.{known}")
+    return Endpoint(*_written(subject, verb, text), CONFIRMED)
+
+
+def _written(kind: str, operation: str, text: str) -> tuple[str, str]:
+    """Method and path of a correction. Raises ValueError."""
     method, _, path = text.partition(" ")
     if method not in ("GET", "POST", "PUT", "PATCH", "DELETE") or not path.startswith("/"):
         raise ValueError(f'endpoints.{kind}.{operation}: {text!r} is not "METHOD /path"')
+    return method, path
+
+
+def _correct(binding: Binding, kind: str, operation: str, text: str) -> Binding:
+    method, path = _written(kind, operation, text)
     part_name, dot, part_operation = operation.partition(".")
     part = next((part for part in binding.parts if part.name == part_name), None)
     if dot and part is not None and part_operation in ("read", "update"):

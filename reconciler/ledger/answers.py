@@ -63,24 +63,16 @@ _ANSWER: Decoders = {
 class AnswerTables(Tables):
     """The answers of one environment."""
 
-    def standing_answer(self, draft: AnswerDraft) -> Answer | None:
+    def standing_answer(self, site_id: str, verification: str, verification_id: str) -> Answer | None:
         """The answer this verification has, by either of its ids; None where none may have taken effect."""
-        return next(
-            (each for each in self._answers_to(draft) if each.status is not IntentStatus.FAILED), None
-        )
-
-    def answer_tries(self, draft: AnswerDraft) -> int:
-        """How many times this verification was tried to be answered."""
-        return len(self._answers_to(draft))
-
-    def _answers_to(self, draft: AnswerDraft) -> list[Answer]:
-        return self._database.read(
+        found = self._database.read(
             Answer,
             _ANSWER,
-            "SELECT * FROM answers WHERE environment = ?"
+            "SELECT * FROM answers WHERE environment = ? AND status <> 'failed'"
             " AND ((site_id = ? AND verification = ?) OR verification_id = ?) ORDER BY id",
-            (self._database.environment, draft.site_id, draft.verification, draft.verification_id),
+            (self._database.environment, site_id, verification, verification_id),
         )
+        return found[0] if found else None
 
     def intend_answer(self, draft: AnswerDraft, idempotency_key: str) -> Answer:
         """Journal ``draft``; it is on disk when this returns. Raises LedgerError for a second answer."""

@@ -139,16 +139,24 @@ class Verifications:
         self.sites = sites
 
     def answer(self, call: Call) -> Response:
-        """Record a contact's answer. 400 for a wrong body, whatever the switches say."""
+        """Record a contact's answer. 400 for a wrong body, whatever the switches say.
+
+        Each is kept; whether there may be a second one the switch ``second_answer`` says.
+        """
         site = self.sites.row_of(call)
         row = call.store.get("verification", call.number_of("verification_id", "verification"))
         if row is None or row.scope != f"{site.scope}/{site.id}":
             raise not_found("verification")
         body = call.request.json_object()
         _check_answer(call, site, row, body)
-        answered: JsonObject = {**row.body, **body, "answer_id": row.body.get("answer_id", row.id)}
-        call.store.update(row, answered, call.now)
-        return reply({"id": answered["answer_id"], **body})
+        before = row.body.get("answers")
+        answers = list(before) if isinstance(before, list) else []
+        if answers and call.switches.second_answer == "400":
+            raise Refusal(400, "this verification has been answered", code="already_answered")
+        made = call.store.insert("verification_answer", row.scope, None, body, call.now)
+        answer: JsonObject = {"id": made.id, **body}
+        call.store.update(row, {**row.body, "answers": [*answers, answer]}, call.now)
+        return reply(answer)
 
 
 def _check_answer(call: Call, site: Row, row: Row, body: JsonObject) -> None:

@@ -82,6 +82,9 @@ class Switches:
         older than what is known. ``report_offsets``: times of reports in UTC only, or with any offset.
         ``report_ahead``: seconds by which they may lie ahead of the clock.
 
+    Verifications
+        ``second_answer``: refuse it, or record it too.
+
     Credentials
         ``token_lifetime``: seconds. ``token_scopes``: of a machine token. ``audience``: accepted by the
         token endpoint. ``refresh_rotation``: a refresh replaces the refresh token.
@@ -148,6 +151,8 @@ class Switches:
     stale_report: Literal["409", "422", "ignore", "accept"] = "409"
     report_offsets: Literal["utc", "any"] = "utc"
     report_ahead: float = 60.0
+
+    second_answer: Literal["400", "accept"] = "400"
 
     token_lifetime: int = 3600
     token_scopes: tuple[str, ...] = SCOPES

@@ -1,0 +1,1 @@
+"""What an integration tells CHeKT: answers to alarm verifications, arming states, test events."""
