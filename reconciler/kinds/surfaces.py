@@ -96,7 +96,7 @@ def _corrected(subject: str, verb: str, text: str) -> Endpoint:
     if f"{subject}.{verb}" not in OPERATIONS:
         known = ", ".join(sorted(name for name in OPERATIONS if name.startswith(f"{subject}.")))
         raise ValueError(f"endpoints.{subject}.{verb}: write endpoints.{known}")
-    return Endpoint(*_written(subject, verb, text), CONFIRMED)
+    return Endpoint(*_written(subject, verb, text), CORRECTED)
 
 
 def _written(kind: str, operation: str, text: str) -> tuple[str, str]:
