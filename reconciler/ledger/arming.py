@@ -102,8 +102,8 @@ class ArmingTables(Tables):
     def command_totals(self) -> dict[str, tuple[int, float]]:
         """How many commands ended with each result, and their lateness in seconds, summed."""
         rows = self._database.rows(
-            "SELECT result, count(*), sum(max(lateness, 0)) FROM commands WHERE environment = ?"
-            " GROUP BY result ORDER BY result",
+            "SELECT result, count(*), sum(CASE WHEN lateness > 0 THEN lateness ELSE 0 END) FROM commands"
+            " WHERE environment = ? GROUP BY result ORDER BY result",
             (self._database.environment,),
         )
         return {result: (count, lateness) for result, count, lateness in rows}

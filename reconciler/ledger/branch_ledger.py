@@ -11,8 +11,8 @@ from datetime import datetime
 from reconciler.errors import ConfigError
 from reconciler.intents import IntentDraft, IntentStatus
 from reconciler.ledger import lines
-from reconciler.ledger.database import MEMORY, open_database
 from reconciler.ledger.ledger import Ledger
+from reconciler.ledger.sqlite import MEMORY, open_database
 from reconciler.model import AS_FOUND, Owned
 
 KEY_VARIABLE = "RECONCILER_LEDGER_KEY"

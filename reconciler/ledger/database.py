@@ -1,23 +1,17 @@
-"""The ledger's file: opened safely, written durably, every failure translated into a sentence."""
+"""What the tables of a ledger are kept in, whichever database it is, and how values are written there."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import secrets
-import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import fields
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,74 +21,70 @@ _Record = TypeVar("_Record", bound="DataclassInstance")
 Decoders = Mapping[str, Callable[[Any], object]]
 """Column -> what makes a value of its text or number; null is None without it."""
 
-MEMORY = ":memory:"
-_BUSY_SECONDS = 30.0
-_TURN_SECONDS = 0.05
 _KEY_BYTES = 32
-_OTHERS = 0o077
-"""The permissions of everybody but the owner."""
 
 
-class Database:
-    """One SQLite connection, shared by the threads of a run through a lock.
+class Row(Protocol):
+    """A row of a query: its values in order, and by column; of two columns of one name the first."""
 
-    Write-ahead log with ``synchronous=FULL``: what a finished transaction wrote survives a crash of
-    the process and of the machine.
+    def __getitem__(self, key: int | str, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table, with the value it has where nothing is written; None where there is none."""
+
+    name: str
+    default: object
+
+
+class Database(ABC):
+    """The database of a ledger, seen by one environment. Safe to share between threads.
+
+    Statements are plain SQL with ``?`` for values, which are texts, numbers, bytes and None. Every method
+    raises LedgerError where the database refuses or is out of reach.
     """
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        place: str,
-        environment: str,
-        guard: Callable[[], None] | None = None,
-    ) -> None:
-        """``guard`` is called before anything is written, and raises where this run may not any more."""
-        self._connection = connection
-        self._guard = guard
-        self._place = place
-        self._lock = threading.RLock()
-        self._depth = 0
+    def __init__(self, place: str, environment: str) -> None:
+        """``place`` is what people are told; it holds no secret."""
+        self.place = place
         self.environment = environment
 
+    @abstractmethod
     def close(self) -> None:
-        """Close the file; the ledger cannot be used after."""
-        with self._lock:
-            self._connection.close()
+        """Let go of the database; the ledger cannot be used after."""
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything written inside is committed together and is on disk at the end, or not at all.
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything written inside is committed together and is kept at the end, or not at all.
 
-        May be nested: the outermost one commits. Raises LedgerError when the file refuses.
+        May be nested: the outermost one commits. One at a time writes an environment: what was read inside
+        is still so. Raises LedgerError where this run may not write any more, too.
         """
-        if self._guard is not None:
-            self._guard()
-        with self._lock, translated(self._place):
-            if self._depth == 0:
-                self._connection.execute("BEGIN IMMEDIATE")
-            self._depth += 1
-            try:
-                yield
-            except BaseException:
-                self._depth -= 1
-                if self._depth == 0 and self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._connection.execute("COMMIT")
 
-    @contextmanager
-    def still(self) -> Iterator[None]:
-        """Nothing is written meanwhile, so that several queries are of one moment."""
-        with self._lock:
-            yield
+    @abstractmethod
+    def still(self) -> AbstractContextManager[None]:
+        """Nothing is written meanwhile by this run, so that several queries are of one moment."""
 
-    def rows(self, statement: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+    @abstractmethod
+    def rows(self, statement: str, values: tuple[object, ...] = ()) -> Sequence[Row]:
         """All rows of a query."""
-        with self._lock, translated(self._place):
-            return self._connection.execute(statement, values).fetchall()
+
+    @abstractmethod
+    def insert(self, statement: str, values: tuple[object, ...]) -> int:
+        """Add a row, in a transaction of its own or the one around; its id, 0 where it has none."""
+
+    @abstractmethod
+    def change(self, statement: str, values: tuple[object, ...]) -> int:
+        """Write, in a transaction of its own or the one around; how many rows it touched."""
+
+    @abstractmethod
+    def columns(self, table: str) -> list[Column]:
+        """The columns of ``table`` in their order."""
 
     def read(
         self, record: type[_Record], decoders: Decoders, statement: str, values: tuple[object, ...] = ()
@@ -115,35 +105,20 @@ class Database:
                 )
             except (ValueError, TypeError, KeyError) as exc:
                 raise LedgerError(
-                    f"the ledger {self._place} cannot be read: {record.__name__} {row[0]}: {exc}",
+                    f"the ledger {self.place} cannot be read: {record.__name__} {row[0]}: {exc}",
                     hint="Restore the ledger from a backup; it was edited by hand or damaged.",
                 ) from exc
         return found
 
-    def insert(self, statement: str, values: tuple[object, ...]) -> int:
-        """Add a row, in a transaction of its own or the one around; its id."""
-        with self.transaction():
-            return self._connection.execute(statement, values).lastrowid or 0
-
-    def change(self, statement: str, values: tuple[object, ...]) -> int:
-        """UPDATE or DELETE, in a transaction of its own or the one around; how many rows it touched."""
-        with self.transaction():
-            return self._connection.execute(statement, values).rowcount
-
     def key(self, name: str) -> bytes:
         """The random key ``name`` of this ledger, made on first use and kept for good."""
         with self.transaction():
-            self._connection.execute(
+            self.change(
                 "INSERT INTO keys (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (name, secrets.token_bytes(_KEY_BYTES)),
             )
-            found = self._connection.execute("SELECT value FROM keys WHERE name = ?", (name,)).fetchone()
-        value: bytes = found["value"]
+            value: bytes = self.rows("SELECT value FROM keys WHERE name = ?", (name,))[0]["value"]
         return value
-
-
-def _silent(_: str) -> None:
-    """Tells nobody."""
 
 
 class Tables:
@@ -151,175 +126,6 @@ class Tables:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-
-def open_database(
-    path: Path | str,
-    environment: str,
-    warn: Callable[[str], None] | None = None,
-    guard: Callable[[], None] | None = None,
-) -> Database:
-    """The ledger file at ``path``, created (0600, in a 0700 directory) where it is missing.
-
-    ``":memory:"`` gives a ledger that lives as long as the object. ``warn`` is told where others could read
-    the file until now; ``guard`` is the database's. Raises LedgerError for a file that is damaged, of another
-    program, of a newer version, a link, read-only or out of reach.
-    """
-    place = str(path)
-    if place != MEMORY:
-        _create(Path(path), warn or _silent)
-    with translated(place):
-        connection = sqlite3.connect(
-            place, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.row_factory = sqlite3.Row
-            _upgrade(connection, place)
-        except BaseException:
-            connection.close()
-            raise
-    return Database(connection, place, environment, guard)
-
-
-def _create(path: Path, warn: Callable[[str], None]) -> None:
-    """Make the file with narrow permissions before SQLite would make it with the usual ones.
-
-    One that others can read or write is made private, its log too. A link is refused: what a manifest's
-    repository brings along must not choose which file is written.
-    """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.is_symlink():
-            raise LedgerError(
-                f"the ledger {path} is a symbolic link",
-                hint="Name the file itself under `ledger:` in reconciler.yaml.",
-            )
-        if path.exists() and not path.is_file():
-            raise OSError(errno.EINVAL, "it is no file")
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as exc:
-        raise LedgerError(
-            f"the ledger {path} cannot be opened for writing: {exc.strerror or exc}",
-            hint="Let this user write the file and its directory, or name another file under `ledger:`.",
-        ) from exc
-    _make_private(path, warn)
-
-
-def _make_private(path: Path, warn: Callable[[str], None]) -> None:
-    """Take the ledger's files from other users. Raises LedgerError where only their owner can."""
-    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-        if not file.exists() or not file.stat().st_mode & _OTHERS:
-            continue
-        try:
-            file.chmod(0o600)
-        except OSError as exc:
-            raise LedgerError(
-                f"the ledger {file} is open to other users, and this one cannot change that: {exc.strerror}",
-                hint=f"Let its owner run: chmod 600 {file}",
-            ) from exc
-        warn(f"The ledger {file} was open to other users; it is its owner's alone now.")
-
-
-def _upgrade(connection: sqlite3.Connection, place: str) -> None:
-    """Refuse what is no ledger or is newer than this program; bring an older one up to date."""
-    _check_identity(connection, place)
-    _use_write_ahead_log(connection)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    if _pragma(connection, "user_version") == SCHEMA_VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Another process may have upgraded it while this one waited for the write lock.
-        for version in range(_check_identity(connection, place), SCHEMA_VERSION):
-            for statement in _statements(MIGRATIONS[version]):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch the file to a write-ahead log; it stays so.
-
-    SQLite does not wait for the lock this takes, so two processes that make one ledger at the same
-    moment have to take turns here.
-    """
-    for _ in range(int(_BUSY_SECONDS / _TURN_SECONDS)):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            time.sleep(_TURN_SECONDS)
-        else:
-            return
-    connection.execute("PRAGMA journal_mode = WAL")
-
-
-def _check_identity(connection: sqlite3.Connection, place: str) -> int:
-    """The schema version of the file; raises LedgerError for a foreign or a newer one."""
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    version = _pragma(connection, "user_version")
-    mark = _pragma(connection, "application_id")
-    if mark != APPLICATION_ID and (tables or mark):
-        raise LedgerError(
-            f"{place} is an SQLite database of another program, not a ledger",
-            hint="Name another file under `ledger:` in reconciler.yaml; nothing was changed in this one.",
-        )
-    if version > SCHEMA_VERSION:
-        raise LedgerError(
-            f"the ledger {place} has format {version}; this version of reconciler knows up to "
-            f"{SCHEMA_VERSION}",
-            hint="Upgrade chekt-reconciler to the version that wrote the ledger, or a later one.",
-        )
-    return version
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
-    return value
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of ``script``; ``executescript`` would commit the transaction around it."""
-    pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""
-    assert not pending.strip(), pending
-
-
-@contextmanager
-def translated(place: str) -> Iterator[None]:
-    """SQLite's exceptions as LedgerError, with what to do."""
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError) as exc:
-        message, hint = _explain(exc)
-        raise LedgerError(f"the ledger {place} {message} ({exc})", hint=hint) from exc
-
-
-def _explain(error: sqlite3.Error | UnicodeDecodeError) -> tuple[str, str]:
-    # SQLite quotes the damaged schema in its message, which then may be no text at all.
-    name = "SQLITE_CORRUPT" if isinstance(error, ValueError) else getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return "is damaged or is not a ledger", (
-            "Restore it from a backup. Without one, move it away: the next plan finds the resources again "
-            "by their external ids and offers to adopt them."
-        )
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        return "cannot be opened for writing", "Let this user write the file and its directory."
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "is in use by another process", "Wait for it to finish and run the command again."
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return "could not be written to disk", "Check the disk's free space and health, then run again."
-    return "refused a statement", "This is a bug in reconciler if the file was not edited by hand."
 
 
 def stamp(now: datetime) -> str:

@@ -12,12 +12,13 @@ from reconciler.ledger.alerts import AlertTables
 from reconciler.ledger.answers import AnswerTables
 from reconciler.ledger.arming import ArmingTables
 from reconciler.ledger.confirmations import ConfirmationTables
-from reconciler.ledger.database import Database, open_database
+from reconciler.ledger.database import Database
 from reconciler.ledger.deliveries import DeliveryTables
 from reconciler.ledger.fleet import FleetTables
 from reconciler.ledger.journal import JournalTables
 from reconciler.ledger.ownership import Ownership
 from reconciler.ledger.reports import ReportTables
+from reconciler.ledger.sqlite import open_database
 
 
 class Ledger(

@@ -146,13 +146,11 @@ class _Columns:
 
 def _columns(database: Database, table: Table) -> _Columns:
     hidden = {"environment"} if table.numbered else {"environment", "id"}
-    rows = [row for row in database.rows(f"PRAGMA table_info({table.name})") if row["name"] not in hidden]
-    defaults = {
-        row["name"]: database.rows(f"SELECT {row['dflt_value']}")[0][0]
-        for row in rows
-        if row["dflt_value"] is not None
-    }
-    return _Columns(tuple(row["name"] for row in rows), defaults)
+    found = [column for column in database.columns(table.name) if column.name not in hidden]
+    return _Columns(
+        tuple(column.name for column in found),
+        {column.name: column.default for column in found if column.default is not None},
+    )
 
 
 def dump(database: Database) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,11 @@ to be told of them and some days more.
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+
+from reconciler.errors import LedgerError
+
 APPLICATION_ID = 0x52434E4C
 """``RCNL`` in the file's header: marks an SQLite file as a ledger."""
 
@@ -336,3 +341,22 @@ MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
 """Script ``n`` brings a file of version ``n`` to ``n + 1``. Append; never edit a released one."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of ``script``, one at a time: a whole script would commit the transaction around it."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+    assert not pending.strip(), pending
+
+
+def newer(place: str, version: int) -> LedgerError:
+    """Why a ledger of format ``version``, at ``place``, cannot be used by this program."""
+    return LedgerError(
+        f"the ledger {place} has format {version}; this version of reconciler knows up to {SCHEMA_VERSION}",
+        hint="Upgrade chekt-reconciler to the version that wrote the ledger, or a later one.",
+    )
