@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from reconciler.cli.console import Console
 
 
 @contextmanager
-def stop_on_signal(console: Console) -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set while the block runs, in place of ending the process."""
+def stop_on_signal(console: Console, wake: Callable[[], object] = lambda: None) -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set while the block runs, in place of ending the process.
+
+    ``wake`` is called then: it ends a wait for something else.
+    """
     stop = threading.Event()
 
     def on_signal(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is the system's
         if not stop.is_set():
             console.note("Stopping: what is under way is finished, nothing else is begun.")
         stop.set()
+        wake()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

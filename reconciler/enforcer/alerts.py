@@ -9,6 +9,7 @@ from reconciler.alerting.book import AlertBook, of_partition
 from reconciler.arming.project import TargetKey
 from reconciler.arming.states import State
 from reconciler.enforcer import pace
+from reconciler.enforcer.attribution import told
 from reconciler.enforcer.report import stuck, utc
 from reconciler.enforcer.tick import Sight
 from reconciler.ledger import AlertRecord
@@ -24,8 +25,10 @@ def troubles(sight: Sight, now: datetime) -> Mapping[str, str]:
     memory, verdict = sight.memory, sight.verdict
     found = {}
     if memory.stopped:
+        change = memory.change
+        by = f", {told(sight.seen.status, change)}" if change is not None and change.by else ""
         found["stopped"] = (
-            f"nothing is commanded any more: {memory.stopped}; `reconciler enforce resume` ends it"
+            f"nothing is commanded any more: {memory.stopped}{by}; `reconciler enforce resume` ends it"
         )
     what = "disarmed" if sight.wanted.state is State.DISARMED else "armed"
     if memory.attempts:

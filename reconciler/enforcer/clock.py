@@ -33,11 +33,17 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clocks. ``stop`` ends a wait; ``wall``: where the time of day comes from."""
+    """The machine's clocks. ``wall``: where the time of day comes from.
 
-    def __init__(self, wall: Callable[[], datetime], stop: threading.Event) -> None:
+    ``bell``, rung from any thread, ends a wait, or the next one; whoever sets ``stop`` rings it too.
+    """
+
+    def __init__(
+        self, wall: Callable[[], datetime], stop: threading.Event, bell: threading.Event | None = None
+    ) -> None:
         self._wall = wall
         self._stop = stop
+        self._bell = bell or stop
 
     def now(self) -> datetime:
         return self._wall()
@@ -46,7 +52,9 @@ class SystemClock:
         return time.monotonic()
 
     def wait(self, seconds: float) -> None:
-        self._stop.wait(max(0.0, seconds))
+        rung = self._bell.wait(max(0.0, seconds))
+        if rung and self._bell is not self._stop:
+            self._bell.clear()
 
     @property
     def stopped(self) -> bool:

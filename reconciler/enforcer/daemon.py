@@ -13,7 +13,9 @@ from reconciler.account import Runtime
 from reconciler.alerting.senders import receivers
 from reconciler.arming.project import TargetKey
 from reconciler.enforcer.alerts import MANIFESTS_BROKEN, Alerts
+from reconciler.enforcer.attention import Attention
 from reconciler.enforcer.clock import Clock, StepDetector, wait_until
+from reconciler.enforcer.feed import Feed
 from reconciler.enforcer.metrics import heartbeat_text, metrics_text
 from reconciler.enforcer.session import Session, open_session
 from reconciler.enforcer.tick import Sight, Tick, tick
@@ -90,17 +92,21 @@ def daemon(
     clock: Clock,
     files: Files,
     note: Callable[[str], None],
+    feed: Feed | None = None,
 ) -> None:
     """Enforce until ``clock.stopped``. The enforcement lock must be held. ``note`` takes log lines.
+
+    ``feed``: what is heard from outside, None for nothing; its ``wake`` has to end ``clock.wait``.
 
     New manifests are taken up as they come; broken ones are told and the last good ones stay in force.
     Raises what opening the account raises the first time; later the daemon stays with what it has.
     """
     current, good = manifests.project, None
+    heard = feed or Feed()
     while not clock.stopped:
         try:
             with open_session(current, runtime, scope) as session:
-                loop = _Loop(session, manifests, runtime, clock, files, note)
+                loop = _Loop(session, manifests, runtime, clock, files, note, heard)
                 good = current
                 loop.run()
             current = manifests.project
@@ -123,12 +129,17 @@ class _Loop:
         clock: Clock,
         files: Files,
         note: Callable[[str], None],
+        feed: Feed,
     ) -> None:
         self._session = session
         self._manifests = manifests
         self._clock = clock
         self._files = files
         self._note = note
+        self._feed = feed
+        self._attention = Attention(
+            feed, session.watch, session.port.places, session.account.rate_per_minute, clock.now(), note
+        )
         self._sights: dict[TargetKey, Sight] = {}
         ledger = session.account.ledger
         self._alerts = Alerts(ledger, receivers(session.account.project, runtime))
@@ -151,19 +162,28 @@ class _Loop:
                     )
                     self._after.clear()
                     watch.review_all(self._clock.now())
-                done = tick(watch, self._clock.now(), self._session.port, self._session.journal)
+                done = self._round()
                 self._hear(done)
                 if self._reload():
                     return
                 self._write(done.next_at)
-                if done.next_at is not None:
-                    wait_until(self._clock, done.next_at)
+                looks = [at for at in (done.next_at, self._attention.next_at) if at is not None]
+                if looks:
+                    wait_until(self._clock, min(looks))
                 else:
                     self._clock.wait(RELOAD_EVERY.total_seconds() / 2)
         finally:
             self._teller.shutdown(wait=True)
             self._after.clear()
             self._write(None)
+
+    def _round(self) -> Tick:
+        """Look where it is due, or where something is said to have changed."""
+        session, now = self._session, self._clock.now()
+        self._attention.plan(now)
+        done = tick(session.watch, now, session.port, session.journal, heard=self._attention.heard)
+        self._attention.settle({sight.target.key: sight.seen for sight in done.sights})
+        return done
 
     def _hear(self, done: Tick) -> None:
         """Log what was done, and tell people of troubles while the loop goes on."""
@@ -211,7 +231,8 @@ class _Loop:
                     self._files.heartbeat, heartbeat_text(now, len(watch.targets), next_at, os.getpid())
                 )
             if self._files.metrics is not None and self._due("metrics", now, METRICS_EVERY):
-                write_whole(self._files.metrics, metrics_text(watch, self._sights, ledger, now))
+                events = self._feed.counts()
+                write_whole(self._files.metrics, metrics_text(watch, self._sights, ledger, now, events))
         except ReconcilerError as exc:
             self._note(exc.message)
 

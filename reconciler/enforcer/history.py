@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
-from reconciler.enforcer.memory import from_json, to_json
+from reconciler.enforcer.attribution import told
+from reconciler.enforcer.memory import Changed, from_json, to_json
 from reconciler.enforcer.memory import resumed as lifted
 from reconciler.enforcer.report import commands_json, utc
 from reconciler.ledger import CommandRecord
 from reconciler.model import JsonObject
+
+_LEFT = ("held", "respected")
+"""Results of rows that commanded nothing."""
 
 Notes = Mapping[tuple[str, int | None], str]
 """What the ledger keeps of each target, by address and partition."""
@@ -36,9 +41,21 @@ def _block(row: CommandRecord) -> str:
     ]
     if row.note:
         lines.append(f"    {row.note}")
-    if row.state_after and row.state_after != row.decided and row.result not in ("held", "respected"):
+    if row.changed_at is not None and row.result not in _LEFT:
+        change = Changed(at=row.changed_at, by=row.changed_by, source=row.changed_through)
+        passed = _passed(row.issued_at - row.changed_at)
+        lines.append(f"    {passed} after it was {told(row.state_before, change)}")
+    if row.state_after and row.state_after != row.decided and row.result not in _LEFT:
         lines.append(f"    seen after: {row.state_after}")
     return "\n".join(lines)
+
+
+def _passed(span: timedelta) -> str:
+    """``30 min 2 s``; parts of a second are left out."""
+    minutes, seconds = divmod(max(0, int(span.total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (seconds, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
 
 
 def stops(notes: Notes, address: str, partition: int | None) -> str | None:

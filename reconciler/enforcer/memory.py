@@ -33,6 +33,23 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """Who changed a target by hand, for people to read: nothing is decided by it.
+
+    ``after``: it was not changed before this. ``at``: when, ``by``: whom, ``source``: what they used
+    (``app``, ``keypad``), as an event said that agrees with what was seen.
+    """
+
+    after: datetime | None = None
+    at: datetime | None = None
+    by: str = ""
+    source: str = ""
+
+
+NOBODY = Changed()
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What is known of a target. Times are aware, UTC; a period is named by the instant it began.
 
@@ -46,8 +63,9 @@ class Memory:
     ``troubled_since``, in a state not to command from.
 
     Of the period ``period``: ``reached``: the wanted state was seen; ``by_hand``: since when a person's
-    change stands; ``attempts``: commands that came to nothing, the last at ``tried``, the next not before
-    ``retry_at``; ``trouble``: why; ``noted``: what was recorded last without a command.
+    change stands, and ``changed``: who made it, as far as anybody said; ``attempts``: commands that came to
+    nothing, the last at ``tried``, the next not before ``retry_at``; ``trouble``: why; ``noted``: what was
+    recorded last without a command.
     """
 
     first_seen: datetime | None = None
@@ -66,11 +84,17 @@ class Memory:
     period: datetime | None = None
     reached: bool = False
     by_hand: datetime | None = None
+    changed: Changed = NOBODY
     attempts: int = 0
     tried: datetime | None = None
     retry_at: datetime | None = None
     trouble: str = ""
     noted: str = ""
+
+    @property
+    def change(self) -> Changed | None:
+        """The change by hand that stands, with its time; None where there is none."""
+        return None if self.by_hand is None else replace(self.changed, at=self.changed.at or self.by_hand)
 
 
 UNSEEN = Memory()

@@ -16,10 +16,17 @@ _PREFIX = "reconciler_enforce"
 _HELD = ("held", "respected")
 
 
-def metrics_text(watch: Watch, sights: Mapping[TargetKey, Sight], ledger: Ledger, now: datetime) -> str:
+def metrics_text(
+    watch: Watch,
+    sights: Mapping[TargetKey, Sight],
+    ledger: Ledger,
+    now: datetime,
+    events: Mapping[str, int] | None = None,
+) -> str:
     """The exposition format of Prometheus, for node_exporter's textfile collector.
 
-    Totals count from the beginning of the ledger, so that they rise from run to run of cron.
+    Totals count from the beginning of the ledger, so that they rise from run to run of cron; ``events``,
+    arming events by how they ended, count from the beginning of the process.
     """
     totals = ledger.command_totals()
     commands = {result: figures for result, figures in totals.items() if result not in _HELD}
@@ -52,6 +59,12 @@ def metrics_text(watch: Watch, sights: Mapping[TargetKey, Sight], ledger: Ledger
         f"{_PREFIX}_late_seconds_count {confirmed[0]}",
         *_metric("last_run_timestamp_seconds", "gauge", "When this was written.", f"{now.timestamp():.3f}"),
     ]
+    if events:
+        lines += [
+            f"# HELP {_PREFIX}_events_total Arming events by what came of them.",
+            f"# TYPE {_PREFIX}_events_total counter",
+            *(f'{_PREFIX}_events_total{{result="{end}"}} {count}' for end, count in events.items()),
+        ]
     if upcoming is not None:
         stamp = f"{max(now, upcoming).timestamp():.3f}"
         lines += _metric("next_timestamp_seconds", "gauge", "When something is due next.", stamp)

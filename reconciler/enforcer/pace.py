@@ -52,6 +52,15 @@ READ_AHEAD = timedelta(seconds=10)
 FRESH = timedelta(seconds=15)
 """A look no older than this may be armed from. A disarm is never commanded from an older look."""
 
+HEARD_APART = timedelta(seconds=2)
+"""Between two looks at a site for the sake of what was heard of it."""
+
+HEARD_SHARE = 0.1
+"""Share of the request budget for looks that follow what was heard."""
+
+HEARD_BURST = 20
+"""Such looks at once, at most: commands that are due find most of the budget there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

@@ -7,7 +7,7 @@ from datetime import datetime
 from reconciler.arming.project import Target
 from reconciler.arming.zones import tzdata_version
 from reconciler.enforcer.confirm import Result
-from reconciler.enforcer.memory import Pending
+from reconciler.enforcer.memory import NOBODY, Memory
 from reconciler.enforcer.port import Observation
 from reconciler.enforcer.rules import Verdict
 from reconciler.enforcer.wanted import LONG_AGO, Wanted
@@ -15,10 +15,11 @@ from reconciler.ledger import CommandRecord
 from reconciler.model import Address
 
 
-def of_command(
-    target: Target, pending: Pending, result: Result, after: str | None, note: str
-) -> CommandRecord:
-    """The row of a command that ended with ``result``; ``after`` is the state read then."""
+def of_command(target: Target, memory: Memory, result: Result, after: str | None, note: str) -> CommandRecord:
+    """The row of ``memory``'s pending command, ended with ``result``; ``after``: the state read."""
+    pending = memory.pending
+    assert pending is not None
+    change = (memory.change if pending.due == memory.period else None) or NOBODY
     issued_at = pending.sent_at or pending.intended_at
     return CommandRecord(
         target=Address.parse(target.address),
@@ -35,13 +36,17 @@ def of_command(
         issued_at=issued_at,
         lateness=lateness(pending.due, issued_at),
         note=note,
+        changed_at=change.at,
+        changed_by=change.by,
+        changed_through=change.source,
     )
 
 
 def of_verdict(
-    target: Target, wanted: Wanted, seen: Observation, verdict: Verdict, now: datetime
+    target: Target, wanted: Wanted, seen: Observation, verdict: Verdict, memory: Memory, now: datetime
 ) -> CommandRecord:
     """The row that says why nothing was commanded."""
+    change = memory.change or NOBODY
     return CommandRecord(
         target=Address.parse(target.address),
         partition=target.partition,
@@ -57,6 +62,9 @@ def of_verdict(
         issued_at=now,
         lateness=lateness(wanted.due, now),
         note=verdict.reason,
+        changed_at=change.at,
+        changed_by=change.by,
+        changed_through=change.source,
     )
 
 

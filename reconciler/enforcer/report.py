@@ -111,12 +111,24 @@ def commands_json(records: Sequence[CommandRecord]) -> list[JsonObject]:
             "result": row.result,
             "reason": row.reason,
             "note": row.note,
+            "by_hand": _by_hand(row),
             "schedule": row.schedule,
             "revision": row.revision,
             "tzdata": row.tzdata,
         }
         for row in records
     ]
+
+
+def _by_hand(row: CommandRecord) -> JsonObject | None:
+    """The change by hand that a row is about; who made it is null where nobody said."""
+    if row.changed_at is None:
+        return None
+    return {
+        "at": utc(row.changed_at),
+        "by": row.changed_by or None,
+        "source": row.changed_through or None,
+    }
 
 
 def utc(at: datetime) -> str:

@@ -13,7 +13,8 @@ from typing import Literal
 
 from reconciler.arming.spec import ManualChange
 from reconciler.enforcer import pace
-from reconciler.enforcer.memory import Memory, Pending
+from reconciler.enforcer.attribution import told
+from reconciler.enforcer.memory import Changed, Memory, Pending
 from reconciler.enforcer.port import Observation
 from reconciler.enforcer.states import HANDS_OFF, IN_PROGRESS, loosens, satisfies, settled
 from reconciler.enforcer.wanted import Wanted
@@ -84,11 +85,11 @@ def _in_period(memory: Memory, wanted: Wanted) -> Memory:
 
 def _changed_by_hand(memory: Memory, seen: Observation, wanted: Wanted, before: datetime | None) -> Memory:
     """A person has changed what was as wanted. Undoing our own arming is a counter-action."""
-    at = seen.at
+    at, after = seen.at, before
     if seen.changed_at is not None and before is not None and before <= seen.changed_at <= seen.at:
-        at = seen.changed_at
+        at = after = seen.changed_at
     counter = memory.ours and not loosens(seen.status, wanted.state)
-    memory = replace(memory, by_hand=at, ours=False)
+    memory = replace(memory, by_hand=at, changed=Changed(after), ours=False)
     if not counter:
         return memory
     actions = (*memory.counter_actions, at)[-2:]
@@ -127,12 +128,12 @@ def _under_way(
     """A command whose outcome is awaited, or a change by hand that is respected."""
     if memory.pending is not None:
         return _confirming(memory.pending, wanted, now)
-    if memory.by_hand is None:
+    change = memory.change
+    if memory.by_hand is None or change is None:
         return None
     if loosens(seen.status, wanted.state):
-        at = spoken_utc(memory.by_hand)
-        return Verdict("respected", "armed_by_hand", f"armed by hand at {at}; left as it is")
-    return _by_hand(policy, memory.by_hand, now)
+        return Verdict("respected", "armed_by_hand", f"{told(seen.status, change)}; left as it is")
+    return _by_hand(policy, memory.by_hand, told(seen.status, change), now)
 
 
 def _command(wanted: Wanted, memory: Memory, now: datetime) -> Verdict:
@@ -170,17 +171,14 @@ def _confirming(pending: Pending, wanted: Wanted, now: datetime) -> Verdict | No
     )
 
 
-def _by_hand(policy: ManualChange, since: datetime, now: datetime) -> Verdict | None:
-    """A change by hand that is respected, None where the policy undoes it now."""
-    at = spoken_utc(since)
+def _by_hand(policy: ManualChange, since: datetime, change: str, now: datetime) -> Verdict | None:
+    """A change by hand that is respected, None where the policy undoes it now. ``change``: for people."""
     if policy.policy == "respect_until_next":
-        return Verdict(
-            "respected", "by_hand", f"changed by hand at {at}; respected until the next transition"
-        )
+        return Verdict("respected", "by_hand", f"{change}; respected until the next transition")
     if policy.policy == "rearm_after":
         again = since + timedelta(seconds=policy.rearm_after or 0)
         if now < again:
-            return Verdict("respected", "rearm_after", f"changed by hand at {at}; armed again later", again)
+            return Verdict("respected", "rearm_after", f"{change}; armed again at {spoken_utc(again)}", again)
     return None
 
 

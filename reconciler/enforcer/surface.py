@@ -26,14 +26,15 @@ Out = TypeVar("Out")
 class DealerSurface(AbstractContextManager["DealerSurface"]):
     """``port.ArmingPort`` over a client of the dealer surface; a context manager.
 
-    Requests of one round run in a pool, begun in the order given. ``clock``: aware, UTC.
+    Requests of one round run in a pool, begun in the order given. ``clock``: aware, UTC. ``places``: of the
+    sites in the account.
     """
 
     def __init__(
         self, client: Client, sites: Sites, clock: Callable[[], datetime], workers: int = WORKERS
     ) -> None:
         self._client = client
-        self._sites = sites
+        self.places = sites
         self._clock = clock
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="arming") if workers > 1 else None
 
@@ -66,7 +67,7 @@ class DealerSurface(AbstractContextManager["DealerSurface"]):
         """As the site's activity log names them; none where it cannot be read."""
         margin = pace.CLOCK_TOLERANCE
         try:
-            place = self._sites.place(target.address)
+            place = self.places.place(target.address)
             zones = arming.failed_zones(
                 self._client, place.dealer_id, place.site_id, since - margin, self._clock() + margin
             )
@@ -80,7 +81,7 @@ class DealerSurface(AbstractContextManager["DealerSurface"]):
     def _observe(self, group: Sequence[Target]) -> Mapping[int | None, Observation]:
         """The targets of one site, by partition."""
         try:
-            place = self._sites.place(group[0].address)
+            place = self.places.place(group[0].address)
             if group[0].partition is None:
                 state = arming.site_state(self._client, place.dealer_id, place.site_id, once=True)
                 return {None: self._seen(state)}
@@ -116,7 +117,7 @@ class DealerSurface(AbstractContextManager["DealerSurface"]):
 
     def _command(self, order: Order) -> Reply:
         try:
-            place = self._sites.place(order.target.address)
+            place = self.places.place(order.target.address)
         except RemoteError as exc:
             return Reply("not_sent", self._clock(), exc.message)
         sent_at = self._clock()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.arming.project import Target, TargetKey
 from reconciler.enforcer import confirm, pace, record
+from reconciler.enforcer.attribution import attributed
+from reconciler.enforcer.feed import Notice
 from reconciler.enforcer.memory import Memory, Pending
 from reconciler.enforcer.port import ArmingPort, Journal, Observation, Order, Reply
 from reconciler.enforcer.rules import Verdict, judge, learn
@@ -39,17 +41,33 @@ class Tick:
     next_at: datetime | None
 
 
-def tick(watch: Watch, now: datetime, port: ArmingPort, journal: Journal, *, send: bool = True) -> Tick:
+Heard = Callable[[Target], Sequence[Notice]]
+"""What was said of a target lately: for the record, never for a decision."""
+
+
+def _nothing(_target: Target) -> Sequence[Notice]:
+    return ()
+
+
+def tick(
+    watch: Watch,
+    now: datetime,
+    port: ArmingPort,
+    journal: Journal,
+    *,
+    send: bool = True,
+    heard: Heard = _nothing,
+) -> Tick:
     """One round at ``now`` (aware): the most urgent of the targets that are due for a look.
 
     Intents are on disk before a command leaves. With ``send`` False nothing is sent and nothing kept.
-    Returns at once with ``next_at`` where nothing is due.
+    ``heard`` says who may have changed what is seen. Returns at once with ``next_at`` where nothing is due.
     """
     watch.hear_overrides(journal.overrides(now))
     due = watch.due(now)
     if not due:
         return Tick((), (), watch.next_at())
-    sights, records = _look(watch, due, now, port)
+    sights, records = _look(watch, due, now, port, heard)
     if send:
         sights = _intend(sights, port.now())
         journal.save(_changed(watch, sights), records)
@@ -65,7 +83,7 @@ def tick(watch: Watch, now: datetime, port: ArmingPort, journal: Journal, *, sen
 
 
 def _look(
-    watch: Watch, targets: Sequence[Target], now: datetime, port: ArmingPort
+    watch: Watch, targets: Sequence[Target], now: datetime, port: ArmingPort, heard: Heard
 ) -> tuple[list[Sight], list[CommandRecord]]:
     """Read ``targets``, settle what was pending and judge. A look taken just ahead is used for arming."""
     ahead = {target.key: seen for target in targets if (seen := watch.ahead(target, now)) is not None}
@@ -74,14 +92,14 @@ def _look(
     sights, records = [], []
     for target in targets:
         seen = ahead.get(target.key) or looks[target.key]
-        sight, row = _judged(watch, target, seen, max(now, seen.at), port)
+        sight, row = _judged(watch, target, seen, max(now, seen.at), port, heard)
         sights.append(sight)
         records += row
     return sights, records
 
 
 def _judged(
-    watch: Watch, target: Target, seen: Observation, now: datetime, port: ArmingPort
+    watch: Watch, target: Target, seen: Observation, now: datetime, port: ArmingPort, heard: Heard
 ) -> tuple[Sight, list[CommandRecord]]:
     wanted = watch.wanted(target, now)
     memory = watch.memory(target.key)
@@ -93,14 +111,21 @@ def _judged(
             since = memory.pending.sent_at or memory.pending.intended_at
             seen = replace(seen, open_zones=tuple(port.open_zones(target, since)))
         trouble = _trouble(memory, seen)
-        records.append(record.of_command(target, memory.pending, result, seen.status, _note(result, trouble)))
+        records.append(record.of_command(target, memory, result, seen.status, _note(result, trouble)))
         memory = confirm.settle(memory, result, trouble, now)
-    memory = learn(memory, seen, wanted)
+    memory = attributed(learn(memory, seen, wanted), seen, heard(target))
     verdict = judge(wanted, target.schedule.manual_change, seen, memory, now)
-    if verdict.kind in ("respected", "doubt") and memory.noted != verdict.code:
-        records.append(record.of_verdict(target, wanted, seen, verdict, now))
-        memory = replace(memory, noted=verdict.code)
+    noted = _mark(verdict, memory)
+    if verdict.kind in ("respected", "doubt") and memory.noted != noted:
+        records.append(record.of_verdict(target, wanted, seen, verdict, memory, now))
+        memory = replace(memory, noted=noted)
     return Sight(target, wanted, seen, verdict, memory), records
+
+
+def _mark(verdict: Verdict, memory: Memory) -> str:
+    """What is recorded once: a change by hand again when it is known who made it."""
+    change = memory.change
+    return verdict.code if change is None or not change.by else f"{verdict.code} by {change.by}"
 
 
 def _trouble(memory: Memory, seen: Observation) -> str:
@@ -155,8 +180,8 @@ def _send(sights: Sequence[Sight], port: ArmingPort) -> tuple[list[Sight], list[
         memory = sight.memory
         assert memory.pending is not None
         if reply.outcome == "refused":
-            pending = replace(memory.pending, sent_at=reply.sent_at)
-            records.append(record.of_command(sight.target, pending, "refused", None, reply.message))
+            memory = replace(memory, pending=replace(memory.pending, sent_at=reply.sent_at))
+            records.append(record.of_command(sight.target, memory, "refused", None, reply.message))
             trouble = (
                 f"{reply.message} (open: {', '.join(sight.seen.open_zones)})"
                 if sight.seen.open_zones

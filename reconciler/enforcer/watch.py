@@ -62,6 +62,7 @@ class Watch:
         self._overrides: Overrides = {}
         self._seen: dict[TargetKey, Observation] = {}
         self._looks: dict[TargetKey, datetime] = {}
+        self._postponed: dict[TargetKey, datetime] = {}
         self._transitions: dict[TargetKey, datetime | None] = {}
         self._troubles: dict[TargetKey, datetime | None] = {}
         self._heap: list[tuple[datetime, int]] = []
@@ -117,6 +118,14 @@ class Watch:
         planned = self._looks.get(target.key)
         if planned is None or at < planned:
             self._plan(target, at)
+
+    def glance(self, target: Target, now: datetime) -> None:
+        """Look at ``target`` now, besides the look that is planned: that one is still taken."""
+        planned = self._looks.get(target.key)
+        if planned is None or planned <= now:
+            return
+        self._postponed[target.key] = min(planned, self._postponed.get(target.key, planned))
+        self._plan(target, now)
 
     def resume(self, target: Target, now: datetime) -> None:
         """Command ``target`` again, as a person wants after two counter-actions."""
@@ -188,6 +197,7 @@ class Watch:
         target, memory, wanted = look.target, look.memory, self.wanted(look.target, now)
         self._transitions[target.key] = _read_ahead(wanted, now) or wanted.until
         self._troubles[target.key] = _trouble(look, now)
+        postponed = self._postponed.pop(target.key, None)
         if wanted.due > look.seen.at:  # a transition passed while this round was under way
             self._plan(target, now)
             return
@@ -196,6 +206,7 @@ class Watch:
             self._troubles[target.key],
             look.verdict.look_at,
             memory.retry_at,
+            postponed,
             self._review(target, now),
         ]
         soonest = min((at for at in looks if at is not None and at > now), default=None)

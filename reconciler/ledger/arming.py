@@ -18,7 +18,8 @@ class CommandRecord:
     ``revision`` names the manifests and ``tzdata`` the release of the time-zone data it was decided
     with. ``due`` is when the state should have begun, ``lateness`` seconds from then to ``issued_at``.
     ``result``: ``confirmed``, ``refused``, ``unconfirmed``, ``unknown``, ``held`` or the like. ``note``: what
-    stood in the way, as far as anybody said.
+    stood in the way, as far as anybody said. ``changed_at``, ``changed_by``, ``changed_through``: the change
+    by hand that is respected, or undone by the command; who made it and by what means, as far as is known.
     """
 
     target: Address
@@ -35,6 +36,9 @@ class CommandRecord:
     issued_at: datetime
     lateness: float
     note: str = ""
+    changed_at: datetime | None = None
+    changed_by: str = ""
+    changed_through: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,12 @@ class Override:
     cleared_at: datetime | None = None
 
 
-_COMMAND: Decoders = {"target": Address.parse, "due": instant, "issued_at": instant}
+_COMMAND: Decoders = {
+    "target": Address.parse,
+    "due": instant,
+    "issued_at": instant,
+    "changed_at": instant,
+}
 _OVERRIDE: Decoders = {
     "target": Address.parse,
     "until": instant,
@@ -68,8 +77,9 @@ class ArmingTables(Tables):
         """Append ``command``; it can never be changed or removed. Returns its number."""
         return self._database.insert(
             "INSERT INTO commands (environment, target, partition, schedule, revision, tzdata, reason,"
-            " state_before, decided, result, state_after, due, issued_at, lateness, note)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " state_before, decided, result, state_after, due, issued_at, lateness, note,"
+            " changed_at, changed_by, changed_through)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 self._database.environment,
                 str(command.target),
@@ -86,6 +96,9 @@ class ArmingTables(Tables):
                 stamp(command.issued_at),
                 command.lateness,
                 command.note,
+                None if command.changed_at is None else stamp(command.changed_at),
+                command.changed_by,
+                command.changed_through,
             ),
         )
 

@@ -103,7 +103,7 @@ TABLES = (
         kept=_last(KEPT_COMMANDS, "commands"),
         at="issued_at",
         addresses=frozenset({"target"}),
-        times=frozenset({"due", "issued_at"}),
+        times=frozenset({"due", "issued_at", "changed_at"}),
     ),
     Table(
         "overrides",

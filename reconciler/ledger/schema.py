@@ -158,6 +158,10 @@ BEGIN SELECT RAISE(ABORT, 'resolutions are append-only'); END;
 """
 
 _V3 = """
+ALTER TABLE commands ADD COLUMN changed_at TEXT;
+ALTER TABLE commands ADD COLUMN changed_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE commands ADD COLUMN changed_through TEXT NOT NULL DEFAULT '';
+
 CREATE TABLE answers (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     environment     TEXT NOT NULL,

@@ -63,6 +63,7 @@ class Clock:
         self._monotonic = 1000.0
         self.stop_at: datetime | None = None
         self.events: list[tuple[datetime, Callable[[], object]]] = []
+        self._rung = False
 
     def now(self) -> datetime:
         return self._now
@@ -71,14 +72,22 @@ class Clock:
         return self._monotonic
 
     def wait(self, seconds: float) -> None:
-        """Let time pass; what was planned for its end happens."""
+        """Let time pass, up to a ``ring``; what was planned for its end happens."""
         end = self._now + timedelta(seconds=max(seconds, 0.001))
-        for at, event in sorted(self.events, key=lambda each: each[0]):
-            if at <= end:
-                self.events.remove((at, event))
-                self._advance(max(at, self._now))
-                event()
-        self._advance(end)
+        while not self._rung and self.events:
+            at, event = min(self.events, key=lambda each: each[0])
+            if at > end:
+                break
+            self.events.remove((at, event))
+            self._advance(max(at, self._now))
+            event()
+        if not self._rung:
+            self._advance(end)
+        self._rung = False
+
+    def ring(self) -> None:
+        """End the wait under way, or the next one."""
+        self._rung = True
 
     def sleep(self, seconds: float) -> None:
         self.wait(seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import CommandRecord, Ledger
+from reconciler.ledger.database import stamp
+from reconciler.ledger.schema import APPLICATION_ID, MIGRATIONS
 from reconciler.model import Address
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -41,6 +44,24 @@ def test_commands_come_back_as_recorded_by_target() -> None:
         ledger.record_command(command(OTHER, partition=2))
         assert ledger.commands(SITE) == [command()]
         assert ledger.commands() == [command(), command(OTHER, 2)]
+
+
+def test_a_command_of_an_older_format_comes_back_without_who_changed_what_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(MIGRATIONS[0] + MIGRATIONS[1])
+    connection.execute(
+        "INSERT INTO commands VALUES (1, 'dev', ?, NULL, 'weeknights', '4f2c1d0', '2026a',"
+        " 'window mon-fri 18:00-08:00', 'disarmed', 'armed_away', 'confirmed', 'armed_away', ?, ?, 1.5, '')",
+        (str(SITE), stamp(NOW), stamp(NOW + timedelta(seconds=1.5))),
+    )
+    connection.commit()
+    connection.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 2;")
+    connection.close()
+    with Ledger.open(path, "dev") as ledger:
+        by_hand = replace(command(), changed_at=NOW, changed_by="kim", changed_through="app")
+        ledger.record_command(by_hand)
+        assert ledger.commands(SITE) == [command(), by_hand]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE commands SET reason = 'x'", "DELETE FROM commands"])
