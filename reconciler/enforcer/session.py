@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from reconciler.account import Account, Runtime, held_lock, open_account
@@ -44,8 +44,13 @@ def enforcement_lock(project: Project, runtime: Runtime, command: str) -> Abstra
 
 
 @contextmanager
-def open_session(project: Project, runtime: Runtime, scope: Scope) -> Iterator[Session]:
+def open_session(
+    project: Project, runtime: Runtime, scope: Scope, *, resumes: bool = False
+) -> Iterator[Session]:
     """Everything to enforce ``project`` inside ``scope``; the enforcement lock must be held.
+
+    ``resumes``: the sessions before it count as one with it: what they saw as it should be is looked at when
+    it is due again, not to begin with.
 
     Raises UnsupportedError for a partner-triggered project, AuthError without dealer keys, LedgerError,
     ManifestError, PlanError where ``scope`` names no site.
@@ -56,7 +61,10 @@ def open_session(project: Project, runtime: Runtime, scope: Scope) -> Iterator[S
         journal = LedgerJournal(account.ledger)
         found = targets_of(project, scope)
         scheduled = frozenset(each.key for each in targets(project.resources, project.attachments))
-        watch = Watch(found, journal.recall(), runtime.clock(), review_pace(account, found))
+        pace = review_pace(account, found)
+        if resumes:
+            pace = replace(pace, recent=pace.review or timedelta())
+        watch = Watch(found, journal.recall(), runtime.clock(), pace)
         with DealerSurface(account.client, sites, runtime.clock, workers=_workers(project)) as port:
             yield Session(account, watch, port, journal, scheduled)
 

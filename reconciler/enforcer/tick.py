@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.arming.project import Target, TargetKey
 from reconciler.enforcer import confirm, pace, record
@@ -72,7 +72,8 @@ def tick(
         sights = _intend(sights, port.now())
         journal.save(_changed(watch, sights), records)
         watch.remember(sights)
-        sights, ends = _send(sights, port)
+        watch.hear_overrides(journal.overrides(port.now()))
+        sights, ends = _send(watch, sights, port)
         if ends or any(sight.reply is not None for sight in sights):
             journal.save(_changed(watch, sights), ends)
         records += ends
@@ -170,12 +171,16 @@ def _key(target: Target, wanted: Wanted, number: int, now: datetime) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _send(sights: Sequence[Sight], port: ArmingPort) -> tuple[list[Sight], list[CommandRecord]]:
-    """Send the commands of ``sights``, the most urgent first, and take in the replies."""
-    chosen = [index for index, sight in enumerate(sights) if sight.verdict.kind == "command"]
-    replies = port.command([_order(sights[index]) for index in chosen]) if chosen else ()
+def _send(watch: Watch, sights: Sequence[Sight], port: ArmingPort) -> tuple[list[Sight], list[CommandRecord]]:
+    """Send the commands that are still wanted, the most urgent first, and take in the replies."""
+    now = port.now()
+    intended = [index for index, sight in enumerate(sights) if sight.verdict.kind == "command"]
+    chosen = [index for index in intended if _still_wanted(watch, sights[index], now)]
+    sent = port.command([_order(sights[index]) for index in chosen]) if chosen else ()
+    replies = dict.fromkeys(intended, Reply("not_sent", now, "it is not wanted any more"))
+    replies.update(zip(chosen, sent, strict=True))
     after, records = list(sights), []
-    for index, reply in zip(chosen, replies, strict=True):
+    for index, reply in replies.items():
         sight = sights[index]
         memory = sight.memory
         assert memory.pending is not None
@@ -194,16 +199,23 @@ def _send(sights: Sequence[Sight], port: ArmingPort) -> tuple[list[Sight], list[
     return after, records
 
 
+def _still_wanted(watch: Watch, sight: Sight, now: datetime) -> bool:
+    """Whether its command is what the target should be now: reading all of them took its time."""
+    wanted, pending = watch.wanted(sight.target, now), sight.memory.pending
+    assert pending is not None
+    return (wanted.state, wanted.due) == (pending.state, pending.due)
+
+
 def _order(sight: Sight) -> Order:
     pending, until = sight.memory.pending, sight.wanted.until
     assert pending is not None
-    bounded = until is not None and loosens(sight.seen.status, pending.state)
+    margin = pace.LAST_DISARM if loosens(sight.seen.status, pending.state) else timedelta()
     return Order(
         sight.target,
         pending.state,
         f"reconciler:{pending.schedule}@{pending.revision}",
         pending.idempotency_key,
-        until - pace.LAST_DISARM if bounded and until is not None else None,
+        None if until is None else until - margin,
     )
 
 

@@ -74,9 +74,10 @@ class Watch:
         """At once, unless an earlier run has just seen the target as it should be."""
         memory, wanted = self._memories[target.key], self._timelines.wanted(target, now)
         at_rest = memory.reached and memory.period == wanted.due and not memory.pending and not memory.by_hand
-        if not at_rest or memory.seen_at is None or not now - self._pace.recent < memory.seen_at <= now:
+        recent = min(self._pace.recent, self._review_wait(target) or self._pace.recent)
+        if not at_rest or memory.seen_at is None or not now - recent < memory.seen_at <= now:
             return now
-        review = memory.seen_at + self._pace.recent
+        review = memory.seen_at + recent
         return review if wanted.until is None else min(review, wanted.until)
 
     def memory(self, key: TargetKey) -> Memory:
@@ -214,9 +215,12 @@ class Watch:
             self._plan(target, soonest)
 
     def _review(self, target: Target, now: datetime) -> datetime | None:
-        watched = target.schedule.manual_change.policy != "respect_until_next"
-        wait = self._pace.watched if watched else self._pace.review
+        wait = self._review_wait(target)
         return None if wait is None else now + wait
+
+    def _review_wait(self, target: Target) -> timedelta | None:
+        watched = target.schedule.manual_change.policy != "respect_until_next"
+        return self._pace.watched if watched else self._pace.review
 
     def _plan(self, target: Target, at: datetime) -> None:
         self._looks[target.key] = at

@@ -51,8 +51,9 @@ class AlertTables(Tables):
         return self._database.read(
             AlertRecord,
             _ALERT,
-            f"SELECT * FROM alerts WHERE environment = ? AND ({condition}) ORDER BY id",  # noqa: S608
-            (self._database.environment,),
+            f"SELECT * FROM alerts WHERE environment = ? AND ({condition})"  # noqa: S608
+            " AND substr(target, 1, ?) = ? ORDER BY id",
+            (self._database.environment, *self._database.in_part),
         )
 
     def open_alert(self, code: str, target: str, partition: int | None, message: str, now: datetime) -> int:

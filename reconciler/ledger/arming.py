@@ -124,8 +124,9 @@ class ArmingTables(Tables):
     def watched(self) -> dict[tuple[str, int | None], str]:
         """What the enforcer noted of each target, by address and partition: its own text."""
         rows = self._database.rows(
-            "SELECT target, partition, memory FROM watched WHERE environment = ?",
-            (self._database.environment,),
+            "SELECT target, partition, memory FROM watched"
+            " WHERE environment = ? AND substr(target, 1, ?) = ?",
+            (self._database.environment, *self._database.in_part),
         )
         return {(target, None if number < 0 else number): memory for target, number, memory in rows}
 
@@ -144,8 +145,8 @@ class ArmingTables(Tables):
             Override,
             _OVERRIDE,
             "SELECT * FROM overrides WHERE environment = ? AND until > ?"
-            " AND (cleared_at IS NULL OR cleared_at > ?) ORDER BY id",
-            (self._database.environment, text, text),
+            " AND (cleared_at IS NULL OR cleared_at > ?) AND substr(target, 1, ?) = ? ORDER BY id",
+            (self._database.environment, text, text, *self._database.in_part),
         )
 
     def overrides(self, now: datetime | None = None) -> list[Override]:

@@ -50,9 +50,18 @@ class Database(ABC):
     """
 
     def __init__(self, place: str, environment: str) -> None:
-        """``place`` is what people are told; it holds no secret."""
+        """``place`` is what people are told; it holds no secret.
+
+        ``part``: how the addresses begin that whoever enforces has to do with; of all, to begin with.
+        """
         self.place = place
         self.environment = environment
+        self.part = ""
+
+    @property
+    def in_part(self) -> tuple[int, str]:
+        """The parameters of ``substr(address, 1, ?) = ?``."""
+        return len(self.part), self.part
 
     @abstractmethod
     def close(self) -> None:

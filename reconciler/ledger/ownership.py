@@ -42,8 +42,8 @@ class Ownership(Tables):
         rows = self._database.read(
             Owned,
             _OWNED,
-            "SELECT address, * FROM owned WHERE environment = ?",
-            (self._database.environment,),
+            "SELECT address, * FROM owned WHERE environment = ? AND substr(address, 1, ?) = ?",
+            (self._database.environment, *self._database.in_part),
         )
         return dict(sorted((each.address, each) for each in rows))
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.arming.project import Target
 from reconciler.arming.states import State
 from reconciler.enforcer import pace
-from reconciler.enforcer.port import Order, Reply
+from reconciler.enforcer.port import Observation, Order, Reply
 from reconciler.enforcer.tick import tick
 from reconciler.errors import RemoteError
 from reconciler.model import Address, LiveObject
@@ -145,6 +146,52 @@ def test_a_disarm_held_up_until_its_window_is_over_does_not_leave(armed: Rig) ->
         late, prompt = port.command([order, replace(order, not_after=now + timedelta(seconds=1))])
     assert (late.outcome, prompt.outcome) == ("not_sent", "accepted")
     assert armed.commands() == ["arm", "disarm"]
+
+
+def test_an_arming_held_up_until_its_window_is_over_does_not_leave(site: Rig) -> None:
+    (target,) = site.targets
+    over = MORNING + TUESDAY
+    with site.ledger() as ledger, site.opened(ledger) as (watch, port, journal):
+        site.clock.set(over - timedelta(seconds=1))
+
+        class Slow:
+            now, observe, open_zones = port.now, port.observe, port.open_zones
+
+            def command(self, asked: Sequence[Order]) -> Sequence[Reply]:
+                site.clock.set(over)
+                return port.command(asked)
+
+        done = tick(watch, site.clock.now(), Slow(), journal)
+    (sight,) = done.sights
+    assert sight.reply is not None
+    assert (sight.target, sight.reply.outcome, site.commands()) == (target, "not_sent", [])
+
+
+def test_an_override_that_comes_while_targets_are_read_counts(site: Rig) -> None:
+    """What is wanted is decided again right before anything is sent."""
+    with site.ledger() as ledger, site.opened(ledger) as (watch, port, journal):
+        site.clock.set(EVENING)
+
+        class Overridden:
+            now, command, open_zones = port.now, port.command, port.open_zones
+
+            def observe(self, asked: Sequence[Target]) -> Sequence[Observation]:
+                seen = port.observe(asked)
+                ledger.set_override(
+                    Address.parse(asked[0].address),
+                    None,
+                    "disarmed",
+                    until=LATE,
+                    reason="party",
+                    made_by="kim",
+                    now=EVENING,
+                )
+                return seen
+
+        tick(watch, site.clock.now(), Overridden(), journal)
+    site.run(EVENING + MINUTE)
+    assert (site.state, site.commands()) == ("disarmed", [])
+    assert [row.result for row in site.records()] == ["not_sent"]
 
 
 def test_a_disarm_is_sent_with_the_end_of_its_window(armed: Rig) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from reconciler.arming.project import Target, TargetKey, targets
+from reconciler.arming.spec import ManualChange
 from reconciler.enforcer.memory import Memory, Pending
 from reconciler.enforcer.pace import Pace
 from reconciler.enforcer.watch import READ_TOGETHER, Watch
@@ -65,3 +66,14 @@ def test_a_large_fleet_is_not_read_again_when_a_run_has_just_seen_it(tmp_path: P
     assert rested.due(later) == []
     assert rested.next_at() == NOW + timedelta(minutes=4)
     assert rested.transition_at() == MORNING + TUESDAY
+
+
+def test_a_target_whose_changes_by_hand_are_undone_is_read_again_as_often_as_that_needs(
+    tmp_path: Path,
+) -> None:
+    (target,) = numbered(tmp_path / "a", NIGHT, ["hq"])
+    undone = replace(target, schedule=replace(target.schedule, manual_change=ManualChange("enforce")))
+    seen = Memory(first_seen=NOON, seen="armed_away", seen_at=NOW, period=EVENING, reached=True)
+    later, pace = NOW + timedelta(minutes=1), Pace(recent=timedelta(minutes=15))
+    assert Watch([target], {target.key: seen}, later, pace).due(later) == []
+    assert Watch([undone], {target.key: seen}, later, pace).due(later) == [undone]

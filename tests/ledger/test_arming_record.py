@@ -13,7 +13,8 @@ from reconciler.errors import LedgerError
 from reconciler.ledger import CommandRecord, Ledger
 from reconciler.ledger.database import stamp
 from reconciler.ledger.schema import APPLICATION_ID, MIGRATIONS
-from reconciler.model import Address
+from reconciler.ledger.sqlite import open_database
+from reconciler.model import Address, Owned
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SITE = Address("site", ("acme", "hq"))
@@ -97,3 +98,22 @@ def test_an_override_replaces_the_one_before_it_for_the_same_target_and_partitio
 def test_an_override_in_the_past_is_refused() -> None:
     with Ledger.open(":memory:", "dev") as ledger, pytest.raises(LedgerError, match="before it starts"):
         ledger.set_override(SITE, None, "disarmed", until=NOW, reason="r", made_by="kim", now=NOW)
+
+
+def test_a_part_of_a_ledger_is_what_whoever_enforces_it_has_to_do_with() -> None:
+    foreign = Address("site", ("acme-west", "hq"))
+    database = open_database(":memory:", "dev")
+    with Ledger(database) as ledger:
+        for site in (SITE, foreign):
+            ledger.record(Owned(site, "1", "hq"))
+            ledger.watch(str(site), None, "{}")
+            ledger.open_alert("stuck", str(site), None, "it is stuck", NOW)
+            until = NOW + timedelta(hours=2)
+            ledger.set_override(site, None, "disarmed", until=until, reason="r", made_by="kim", now=NOW)
+        assert len(ledger.watched()) == 2
+        database.part = "site:acme/"
+        assert list(ledger.owned()) == [SITE]
+        assert list(ledger.watched()) == [(str(SITE), None)]
+        assert [row.target for row in ledger.overrides_since(NOW)] == [SITE]
+        assert [row.target for row in ledger.open_alerts()] == [str(SITE)]
+        assert [row.target for row in ledger.untold_alerts()] == [str(SITE)]
