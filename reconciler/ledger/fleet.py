@@ -37,7 +37,7 @@ class Handout:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One lane of a run. ``task``: what is to be done there; ``result``: what came of it, once it ended.
+    """One lane of a run: ``done`` of ``total`` steps have ended.
 
     ``generation``: of the lease under which ``worker`` took the lane, 0 before the first.
     """
@@ -49,8 +49,6 @@ class Assignment:
     worker: str | None
     done: int
     total: int
-    task: str
-    result: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,16 @@ class WorkerRecord:
     seen_at: datetime
 
 
+def applying(lane: str) -> str:
+    """What the lease on ``lane`` for an apply is called: the sites in it are armed on time meanwhile."""
+    return f"apply:{lane}"
+
+
 _HANDOUT: Decoders = {"stopping": bool, "closed": bool}
 _ASSIGNMENT: Decoders = {"status": AssignmentStatus}
+_PROGRESS = "SELECT run, lane, status, generation, worker, done, total FROM assignments"
+"""Asked often: without tasks and results, which may be large."""
+
 _WORKER: Decoders = {"draining": bool, "started_at": instant, "seen_at": instant}
 
 
@@ -108,7 +114,10 @@ class FleetTables(Tables):
         )
 
     def hand_out(self, run: int, bundle: str, parallelism: int, tasks: Mapping[str, tuple[str, int]]) -> None:
-        """Open ``run`` to workers: by lane what is to be done there, and how many changes that is."""
+        """Open ``run`` to workers: by lane what is to be done there, and how many changes that is.
+
+        The lanes can be leased from then on, under ``applying(lane)``.
+        """
         environment = self._database.environment
         with self._database.transaction():
             self._database.change(
@@ -119,6 +128,10 @@ class FleetTables(Tables):
                 self._database.change(
                     "INSERT INTO assignments (environment, run, lane, task, total) VALUES (?, ?, ?, ?, ?)",
                     (environment, run, lane, task, total),
+                )
+                self._database.change(
+                    "INSERT INTO lanes (environment, lane) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    (environment, applying(lane)),
                 )
 
     def handout(self, run: int) -> Handout | None:
@@ -166,9 +179,25 @@ class FleetTables(Tables):
         return self._database.read(
             Assignment,
             _ASSIGNMENT,
-            "SELECT * FROM assignments WHERE environment = ? AND run = ? ORDER BY lane",
+            f"{_PROGRESS} WHERE environment = ? AND run = ? ORDER BY lane",
             (self._database.environment, run),
         )
+
+    def task(self, assignment: Assignment) -> str:
+        """What is to be done in the lane."""
+        [[task]] = self._database.rows(
+            "SELECT task FROM assignments WHERE environment = ? AND run = ? AND lane = ?",
+            (self._database.environment, assignment.run, assignment.lane),
+        )
+        return str(task)
+
+    def results(self, run: int) -> dict[str, str]:
+        """What came of the lanes of ``run`` that have ended."""
+        rows = self._database.rows(
+            "SELECT lane, result FROM assignments WHERE environment = ? AND run = ? AND status = 'ended'",
+            (self._database.environment, run),
+        )
+        return {row["lane"]: row["result"] for row in rows}
 
     def take(self, run: int, lane: str, worker: str, generation: int) -> Assignment | None:
         """Begin with ``lane`` as ``worker``, whose lease on it has ``generation``.
@@ -209,7 +238,7 @@ class FleetTables(Tables):
         [found] = self._database.read(
             Assignment,
             _ASSIGNMENT,
-            "SELECT * FROM assignments WHERE environment = ? AND run = ? AND lane = ?",
+            f"{_PROGRESS} WHERE environment = ? AND run = ? AND lane = ?",
             (self._database.environment, run, lane),
         )
         return found

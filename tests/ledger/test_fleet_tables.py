@@ -52,12 +52,17 @@ def test_a_lane_is_taken_by_one_worker_and_ends_with_its_result(ledger: Ledger, 
     ]
     taken = ledger.take(run, "acme", "w1", 7)
     assert taken is not None
-    assert (taken.task, taken.worker, taken.status) == ("plan of acme", "w1", AssignmentStatus.RUNNING)
+    assert (ledger.task(taken), taken.worker, taken.status) == (
+        "plan of acme",
+        "w1",
+        AssignmentStatus.RUNNING,
+    )
+    assert ledger.results(run) == {}
     ledger.advance(taken, 1, 3)
     assert ledger.assignments(run)[0].done == 1
     assert ledger.finish(taken, "all well")
     assert ledger.take(run, "acme", "w2", 8) is None, "it has ended"
-    assert ledger.assignments(run)[0].result == "all well"
+    assert ledger.results(run) == {"acme": "all well"}
 
 
 def test_who_was_replaced_writes_nothing_more(ledger: Ledger, run: int) -> None:
@@ -70,7 +75,8 @@ def test_who_was_replaced_writes_nothing_more(ledger: Ledger, run: int) -> None:
     ledger.give_back(first)
     assert not ledger.finish(first, "mine")
     found = ledger.assignments(run)[0]
-    assert (found.status, found.worker, found.done, found.result) == ("running", "w2", 0, None)
+    assert (found.status, found.worker, found.done) == ("running", "w2", 0)
+    assert ledger.results(run) == {}
 
 
 def test_a_lane_given_back_goes_to_the_next_worker(ledger: Ledger, run: int) -> None:
