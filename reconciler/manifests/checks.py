@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.errors import Problem
 from reconciler.manifests.documents import Draft
 from reconciler.manifests.settings import SETTINGS_FILE, ArmingModel
+from reconciler.manifests.spelling import suggestion
 from reconciler.model import Address, Source
 
 MAX_PROBLEMS = 1000
@@ -113,6 +114,20 @@ def _mixed(draft: Draft) -> Problem:
         f"Remove arming, or write arming_model: chekt_triggered in {SETTINGS_FILE}: CHeKT forbids mixing.",
         address(draft),
     )
+
+
+def webhooks_exist(drafts: Iterable[Draft], named: Iterable[tuple[str, Source]]) -> list[Problem]:
+    """A problem for each webhook of ``named``, by its place in reconciler.yaml, that no manifest declares."""
+    known = [draft.id for draft in drafts if draft.kind.name == "webhook"]
+    return [
+        Problem(
+            f'webhook: there is no webhook "{name}"',
+            place,
+            suggestion(name, known) or "Declare it, kind: webhook, or write secrets.",
+        )
+        for name, place in named
+        if name not in known
+    ]
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -115,6 +115,8 @@ def _load(
     problems += links.problems
     problems += checks.together(links.drafts, project.settings.arming_model)
     problems += identity.check(links.drafts)
+    if links.complete:
+        problems += checks.webhooks_exist(links.drafts, project.webhooks)
     problems += schedules.problems
     if problems:
         raise ManifestError.of(checks.in_order(problems))

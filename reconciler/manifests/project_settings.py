@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,15 @@ URL_VARIABLE = "CHEKT_BASE_URL"
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """The settings, the environment chosen, and the defaults by kind with their places."""
+    """The settings, the environment chosen, and the defaults by kind with their places.
+
+    ``webhooks``: the ids of webhook manifests that ``listen`` refers to, with the place of each reference.
+    """
 
     settings: Settings
     environment: EnvironmentSettings
     defaults: Mapping[str, Table] = field(default_factory=dict)
+    webhooks: Sequence[tuple[str, Source]] = ()
 
 
 def read_settings(directory: Path, environment: str | None, env: Mapping[str, str]) -> ProjectSettings:
@@ -56,7 +60,18 @@ def read_settings(directory: Path, environment: str | None, env: Mapping[str, st
         raise ConfigError.of(in_order(problems))
     assert chosen is not None
     defaults = table.get("defaults") or {}
-    return ProjectSettings(settings, chosen, {k: v for k, v in defaults.items() if isinstance(v, Table)})
+    return ProjectSettings(
+        settings,
+        chosen,
+        {k: v for k, v in defaults.items() if isinstance(v, Table)},
+        tuple(_webhooks(settings, table)),
+    )
+
+
+def _webhooks(settings: Settings, table: Table) -> Iterable[tuple[str, Source]]:
+    for name, endpoint in settings.listen.endpoints.items() if settings.listen else ():
+        if endpoint.webhook is not None:
+            yield endpoint.webhook, explain.place(table, ("listen", "endpoints", name, "webhook"))
 
 
 def _read_table(directory: Path) -> Table:

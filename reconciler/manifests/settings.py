@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -18,10 +17,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from reconciler.kinds.schedule import Duration, seconds
-from reconciler.kinds.values import Identifier, Text, Url, secret_schema
-from reconciler.manifests import secrets
+from reconciler.kinds.values import Identifier, Text
 from reconciler.manifests.ledger_setting import DEFAULT_FILE, LedgerBranch, LedgerFile, ledger_place
-from reconciler.model import Grade, SecretRef, Surface
+from reconciler.manifests.listen_settings import ListenSettings
+from reconciler.manifests.setting_types import HookUrl, Seconds, Secret, SettingsModel
+from reconciler.model import Grade, Surface
 from reconciler.urls import base_url, is_loopback
 
 SETTINGS_FILE = "reconciler.yaml"
@@ -29,15 +29,6 @@ EMBEDDED = "embedded"
 """The default environment: a simulator in this process."""
 
 ArmingModel = Literal["chekt_triggered", "partner_triggered"]
-
-
-def _secret(value: object) -> SecretRef:
-    if isinstance(value, SecretRef):
-        return value
-    try:
-        return secrets.reference(value, "")
-    except ValueError as exc:
-        raise PydanticCustomError("secret", "{reason}", {"reason": str(exc)}) from None
 
 
 def _ledger(value: str) -> str:
@@ -52,19 +43,9 @@ def _clearing(value: object) -> object:
     return "null" if value is None else value
 
 
-Secret = Annotated[SecretRef, BeforeValidator(_secret), WithJsonSchema(secret_schema("DIR"))]
 BaseUrl = Annotated[str, AfterValidator(base_url)]
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-
-
-class SettingsModel(BaseModel):
-    """A part of reconciler.yaml. Unknown settings are errors."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
-    )
 
 
 class SafetySettings(SettingsModel):
@@ -109,18 +90,11 @@ class DealerSettings(SettingsModel):
     api_key: Annotated[Secret, Field(description="The dealer's API key, as a reference.")]
 
 
-def _alert_url(value: object) -> object:
-    if isinstance(value, str) and value.startswith("http://") and not is_loopback(value):
-        raise PydanticCustomError("alert_url", "plain http is refused except on this machine; write https://")
-    return _secret(value) if isinstance(value, Mapping) else value
-
-
 class AlertWebhook(SettingsModel):
     """A host that is sent every alert as JSON."""
 
     url: Annotated[
-        Url | Secret,
-        BeforeValidator(_alert_url),
+        HookUrl,
         Field(description="Where alerts are posted; as a reference where the URL itself is a secret."),
     ]
     secret: Annotated[
@@ -238,6 +212,10 @@ class Settings(SettingsModel):
         list[AlertSettings],
         Field(description="Who is told when a site cannot be armed, or the enforcer needs a person."),
     ] = []
+    listen: Annotated[
+        ListenSettings | None,
+        Field(description="The webhook receiver: where it listens and what it does with events."),
+    ] = None
     ledger: Annotated[
         Text,
         AfterValidator(_ledger),
