@@ -228,29 +228,32 @@ class DeliveryTables(Tables):
             {(row["endpoint"], row["consumer"], row["status"]): row["number"] for row in unsettled},
         )
 
-    def forget_bodies(self, before: datetime) -> int:
-        """Empty the bodies of what came before ``before`` and waits for nobody; how many."""
+    def forget_bodies(self, before: datetime, limit: int) -> int:
+        """Empty ``limit`` bodies, at most, that came before ``before`` and that nobody needs; how many."""
         return self._database.change(
-            "UPDATE deliveries SET body = NULL WHERE environment = ? AND received_at < ?"  # noqa: S608
-            f" AND body IS NOT NULL AND {_UNNEEDED}",
-            (self._database.environment, stamp(before)),
+            f"UPDATE deliveries SET body = NULL WHERE id IN ({_UNNEEDED} AND body IS NOT NULL LIMIT ?)",  # noqa: S608
+            (self._database.environment, stamp(before), limit),
         )
 
-    def forget_deliveries(self, before: datetime) -> int:
-        """Drop what came before ``before`` and waits for nobody, so that it would be new again; how many."""
-        old = (self._database.environment, stamp(before))
+    def forget_deliveries(self, before: datetime, limit: int) -> int:
+        """Drop ``limit`` deliveries, at most, that came before ``before`` and that nobody needs; how many.
+
+        Should one of them come again, it is new.
+        """
+        old = [
+            row["id"]
+            for row in self._database.rows(
+                f"{_UNNEEDED} LIMIT ?", (self._database.environment, stamp(before), limit)
+            )
+        ]
         with self._database.transaction():
-            self._database.change(
-                "DELETE FROM consumptions WHERE delivery IN (SELECT id FROM deliveries"  # noqa: S608
-                f" WHERE environment = ? AND received_at < ? AND {_UNNEEDED})",
-                old,
-            )
-            return self._database.change(
-                f"DELETE FROM deliveries WHERE environment = ? AND received_at < ? AND {_UNNEEDED}",  # noqa: S608
-                old,
-            )
+            for number in old:
+                self._database.change("DELETE FROM consumptions WHERE delivery = ?", (number,))
+                self._database.change("DELETE FROM deliveries WHERE id = ?", (number,))
+        return len(old)
 
 
 _UNNEEDED = (
-    "NOT EXISTS (SELECT 1 FROM consumptions c WHERE c.delivery = deliveries.id AND c.status <> 'done')"
+    "SELECT id FROM deliveries WHERE environment = ? AND received_at < ? AND NOT EXISTS"
+    " (SELECT 1 FROM consumptions c WHERE c.delivery = deliveries.id AND c.status <> 'done')"
 )

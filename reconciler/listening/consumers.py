@@ -1,0 +1,218 @@
+"""Who is told of an event: a command, a URL, or the log. Each tells once and raises when that failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Protocol
+
+from reconciler.escape import visible
+from reconciler.ledger import Delivery
+from reconciler.listening.signatures import signature
+from reconciler.times import utc_text
+
+if TYPE_CHECKING:  # a receiver that forwards nothing does without
+    import httpx
+
+_NOTE_BYTES = 400
+"""Of what a command printed last, kept to explain its failure."""
+
+_ENDING_SECONDS = 2.0
+"""Between asking a command to end and ending it."""
+
+
+class NotConsumedError(Exception):
+    """The event was not taken, or nobody can say: a sentence why. It is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One delivery to be told of. ``number`` counts from 1: from 2 on it may be a repeat."""
+
+    delivery: Delivery
+    number: int
+
+    @property
+    def body(self) -> bytes:
+        """What CHeKT sent; empty where it was forgotten."""
+        return self.delivery.body or b""
+
+
+class Consumer(Protocol):
+    """Takes events, from any number of threads."""
+
+    def consume(self, attempt: Attempt) -> None:
+        """Take the event. Raises NotConsumedError."""
+        ...
+
+    def abandon(self) -> None:
+        """End what is under way: the process is about to stop."""
+        ...
+
+
+class CommandConsumer:
+    """Runs ``argv`` for each event, its body on stdin; exit code 0 within ``seconds`` means done.
+
+    ``env``: the command's environment; what an attempt is about is added as RECONCILER_EVENT_ID, _TYPE,
+    RECONCILER_SYSTEM, RECONCILER_ENDPOINT, RECONCILER_DELIVERY and RECONCILER_ATTEMPT.
+    """
+
+    def __init__(self, argv: Sequence[str], seconds: float, env: Mapping[str, str]) -> None:
+        self._argv = list(argv)
+        self._seconds = seconds
+        self._env = dict(env)
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._abandoned = False
+
+    def consume(self, attempt: Attempt) -> None:
+        with tempfile.TemporaryFile() as output:
+            process = self._start(attempt, output)
+            try:
+                process.communicate(attempt.body, timeout=self._seconds)
+            except subprocess.TimeoutExpired:
+                _end(process)
+                raise NotConsumedError(f"did not end within {self._seconds:g} s") from None
+            finally:
+                with self._lock:
+                    self._running.discard(process)
+            if process.returncode != 0:
+                raise NotConsumedError(_failure(process.returncode, output))
+
+    def _start(self, attempt: Attempt, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        """The command in a process group of its own, so that Ctrl-C is not its business."""
+        about = attempt.delivery
+        env = {
+            **self._env,
+            "RECONCILER_EVENT_ID": about.event_id,
+            "RECONCILER_EVENT_TYPE": about.event_type,
+            "RECONCILER_SYSTEM": about.system,
+            "RECONCILER_ENDPOINT": about.endpoint,
+            "RECONCILER_DELIVERY": str(about.id),
+            "RECONCILER_ATTEMPT": str(attempt.number),
+        }
+        with self._lock:
+            if self._abandoned:
+                raise NotConsumedError("the receiver is stopping")
+            try:
+                process = subprocess.Popen(  # noqa: S603  # the user's own command, without a shell
+                    self._argv,
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=env,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as exc:
+                raise NotConsumedError(f"cannot be started: {exc}") from exc
+            self._running.add(process)
+        return process
+
+    def abandon(self) -> None:
+        with self._lock:
+            self._abandoned = True
+            running = list(self._running)
+        for process in running:
+            _signal(process, signal.SIGTERM)
+        for process in running:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process and all it has started: asked first, then for good."""
+    _signal(process, signal.SIGTERM)
+    try:
+        process.wait(_ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        _signal(process, signal.SIGKILL)
+        process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+
+
+def _failure(code: int, output: IO[bytes]) -> str:
+    """How the command ended, and the last line that it printed."""
+    end = output.seek(0, os.SEEK_END)
+    output.seek(max(0, end - _NOTE_BYTES))
+    lines = output.read().decode("utf-8", "replace").strip().splitlines()
+    how = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
+    return f"{how}: {visible(lines[-1])}" if lines else how
+
+
+class ForwardConsumer:
+    """Posts each event to ``url`` as it came; a 2xx within the time-out of ``http`` means done.
+
+    ``secret`` signs the body: X-Reconciler-Signature is ``sha256=`` and the HMAC in hex.
+    """
+
+    def __init__(self, url: str, secret: bytes | None, http: httpx.Client) -> None:
+        self._url = url
+        self._secret = secret
+        self._http = http
+
+    def consume(self, attempt: Attempt) -> None:
+        import httpx  # noqa: PLC0415  as above
+
+        about = attempt.delivery
+        headers = {
+            "Content-Type": "application/json",
+            "X-Reconciler-Event-Id": about.event_id,
+            "X-Reconciler-Event-Type": about.event_type,
+            "X-Reconciler-System": about.system,
+            "X-Reconciler-Endpoint": about.endpoint,
+            "X-Reconciler-Delivery": str(about.id),
+            "X-Reconciler-Attempt": str(attempt.number),
+        }
+        if self._secret is not None:
+            headers["X-Reconciler-Signature"] = signature(self._secret, attempt.body, "sha256_hex").decode()
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        try:
+            answer = self._http.post(self._url, content=attempt.body, headers=sent)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            raise NotConsumedError(f"no answer: {type(exc).__name__}") from exc
+        if not answer.is_success:
+            raise NotConsumedError(f"answered {answer.status_code}")
+
+    def abandon(self) -> None:
+        self._http.close()
+
+
+class LogConsumer:
+    """Writes each event as a line of JSON."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._lock = threading.Lock()
+
+    def consume(self, attempt: Attempt) -> None:
+        about = attempt.delivery
+        line = {
+            "received_at": utc_text(about.received_at, "milliseconds"),
+            "endpoint": about.endpoint,
+            "system": about.system,
+            "event_id": about.event_id,
+            "event_type": about.event_type,
+            "delivery": about.id,
+            "attempt": attempt.number,
+            "body": json.loads(attempt.body or b"null"),
+        }
+        try:
+            with self._lock:
+                self._write(json.dumps(line, ensure_ascii=False))
+        except OSError as exc:
+            raise NotConsumedError(f"the line cannot be written: {exc.strerror or exc}") from exc
+
+    def abandon(self) -> None:
+        """A line is written or it is not."""
