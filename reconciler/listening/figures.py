@@ -45,7 +45,7 @@ def metrics_text(figures: DeliveryFigures, now: datetime) -> str:
 
 
 def status_json(figures: DeliveryFigures, aside: Iterable[Consumption]) -> JsonObject:
-    """The figures by endpoint, and every event set aside. A refusal that reached no endpoint is under ``""``."""
+    """The figures by endpoint, ``""`` for requests that reached none, and every event set aside."""
     endpoints: dict[str, JsonObject] = {}
     for name in sorted({key[0] for key in (*figures.outcomes, *figures.unsettled)}):
         outcomes = {
