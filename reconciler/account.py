@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler import chekt
 from reconciler.errors import ConfigError, LockedError, SecretError
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from reconciler.chekt.client import Client
     from reconciler.sandbox import Sandbox
+
+    Way: TypeAlias = httpx.BaseTransport
+    """Where requests go in place of the network."""
 
 EMBEDDED_URL = "http://sandbox.localhost"
 EMBEDDED_RATE = chekt.Rate(per_minute=6_000_000, burst=100_000)
@@ -200,11 +203,17 @@ def _store(project: Project, runtime: Runtime, place: LedgerFile | LedgerBranch)
 
 
 @contextmanager
-def open_account(project: Project, runtime: Runtime, surface: Surface | None = None) -> Iterator[Account]:
+def open_account(
+    project: Project,
+    runtime: Runtime,
+    surface: Surface | None = None,
+    way: Way | None = None,
+) -> Iterator[Account]:
     """The account of ``project``, open until the block ends.
 
     ``surface``: the one to go through, the environment's own by default. Arming always goes through the
     dealer surface (DESIGN section 4), so a partner project then needs dealer keys, and only these.
+    ``way``: into a simulator that is open already, where several surfaces are to see the same one.
 
     Raises ConfigError for endpoint corrections that make no sense, AuthError for missing credentials,
     LedgerError.
@@ -214,7 +223,9 @@ def open_account(project: Project, runtime: Runtime, surface: Surface | None = N
     served = served_by(project, chosen, sandbox=environment.is_sandbox)
     closing = threading.Event()
     with ExitStack() as stack:
-        transport = stack.enter_context(simulator(project, runtime)) if environment.is_embedded else None
+        transport = way
+        if transport is None and environment.is_embedded:
+            transport = stack.enter_context(simulator(project, runtime))
         connection = connection_to(project, runtime, chosen)
         warnings: list[str] = []
         ledger = stack.enter_context(store_of(project, runtime).open(warnings.append))
@@ -275,7 +286,7 @@ def data_directory(project: Project) -> Path:
 
 
 @contextmanager
-def simulator(project: Project, runtime: Runtime) -> Iterator[httpx.BaseTransport]:
+def simulator(project: Project, runtime: Runtime) -> Iterator[Way]:
     """The way into the embedded sandbox, in which the dealers the project names are connected."""
     from reconciler.sandbox import Sandbox, Switches, transport  # noqa: PLC0415  embedded runs only
 

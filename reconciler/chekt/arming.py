@@ -144,14 +144,24 @@ def partition_states(
     return tuple(states)
 
 
-def failed_zones(
-    client: Client, dealer_id: str, site_id: str, since: datetime, until: datetime
-) -> tuple[Zone, ...]:
-    """The zones that the site's activity log names for failures to arm from ``since`` to ``until`` (aware).
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A row of the activity log. ``at``: UTC; ``by``: who; ``status``: the state reached, as far as known."""
 
-    For surfaces whose arming state shows no zones; a row of the log does not say which partition it is
-    about. ``POST /ext/v1/activity-logs/search`` is observed (chekt-api/README.md section 5.6). Raises
-    RemoteError.
+    at: datetime | None
+    by: str
+    status: ArmingStatus
+    zone_number: str | None
+    device_name: str | None
+
+
+def log_rows(
+    client: Client, dealer_id: str, site_id: str, since: datetime, until: datetime
+) -> tuple[LogRow, ...]:
+    """The newest rows of the site's activity log from ``since`` to ``until`` (aware), newest first.
+
+    A row does not say which partition it is about. ``POST /ext/v1/activity-logs/search`` is observed
+    (chekt-api/README.md section 5.6). Raises RemoteError.
     """
     body: dict[str, JsonValue] = {
         "start_time": _iso(since),
@@ -163,14 +173,32 @@ def failed_zones(
     }
     call = Call("POST", "/ext/v1/activity-logs/search", dealer_id, body=body, once=True)
     rows = wire.array(client.transport.send(call).body, ()) or ()
-    found = (_failed_zone(raw) for raw in rows if wire.is_object(raw))
-    return tuple(dict.fromkeys(zone for zone in found if zone is not None))
+    return tuple(_log_row(raw) for raw in rows if wire.is_object(raw))
 
 
-def _failed_zone(raw: Mapping[str, JsonValue]) -> Zone | None:
-    zone = Zone(wire.text_id(raw.get("zone_number")), wire.text_id(raw.get("device_name")), True, False)
-    named = zone.number is not None or zone.name is not None
-    return zone if named and _status(_word(raw) or "", None) == "arm_failure" else None
+def _log_row(raw: Mapping[str, JsonValue]) -> LogRow:
+    return LogRow(
+        wire.moment(raw.get("event_time")),
+        wire.text_id(raw.get("trigger")) or "",
+        _status(_word(raw) or "", None),
+        wire.text_id(raw.get("zone_number")),
+        wire.text_id(raw.get("device_name")),
+    )
+
+
+def failed_zones(
+    client: Client, dealer_id: str, site_id: str, since: datetime, until: datetime
+) -> tuple[Zone, ...]:
+    """The zones that the site's activity log names for failures to arm from ``since`` to ``until`` (aware).
+
+    For surfaces whose arming state shows no zones. Raises RemoteError.
+    """
+    found = [
+        Zone(row.zone_number, row.device_name, True, False)
+        for row in log_rows(client, dealer_id, site_id, since, until)
+        if row.status == "arm_failure" and (row.zone_number is not None or row.device_name is not None)
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _iso(at: datetime) -> str:

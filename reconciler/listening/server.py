@@ -70,7 +70,7 @@ class Server:
         # Busy clients are no news, and a request's path may be a secret.
         for name in ("waitress", "waitress.queue"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self.port: int = self._server.effective_port
+        self.port = int(self._server.effective_port)  # waitress has it as text
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.port}"
         self._thread = threading.Thread(target=self._server.run, name="listen-server", daemon=True)

@@ -1,0 +1,185 @@
+"""One certification: opens the site, runs the requirements one after the other, puts everything back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from reconciler.account import Runtime, open_account, simulator
+from reconciler.certificate import Certificate, Finding, Verdict
+from reconciler.certification import grounds
+from reconciler.certification.bench import Bench
+from reconciler.certification.field import Field
+from reconciler.certification.inbox import EVENT, Inbox
+from reconciler.certification.record import NeedsPersonError, NotMetError, Record
+from reconciler.certification.requirements import Requirement, asked_of
+from reconciler.enforcer.session import enforcement_lock
+from reconciler.errors import PlanError, RemoteError
+from reconciler.manifests import Project
+from reconciler.model import Resource
+from reconciler.observer import Observers
+from reconciler.places import Sites
+
+if TYPE_CHECKING:
+    from reconciler.account import Way
+
+_SETTLED = ("disarmed", "armed", "armed_away", "armed_stay", "armed_night", "arm_failure")
+
+
+def certify(
+    project: Project,
+    runtime: Runtime,
+    site: str | None = None,
+    only: Sequence[str] = (),
+    *,
+    told: Callable[[Finding], None] = lambda _: None,
+    way: Way | None = None,
+) -> Certificate:
+    """Run the requirements of the project's arming model on ``site`` (an address), or those named ``only``.
+
+    ``told`` hears of each finding when it is there. ``way``: into a simulator that is open already.
+
+    Holds the environment's enforcement lock. Whatever happens, Ctrl-C included, the site is put back. Raises
+    ConfigError for a host that no certification runs on, PlanError for the site or a requirement's name,
+    AuthError, LockedError, RemoteError where the site cannot be read to begin with.
+    """
+    host = grounds.host_of(project)
+    chosen = grounds.site_of(project, site)
+    requirements = _chosen(project, only)
+    record = Record(runtime.clock)
+    observed = replace(runtime, observer=Observers((runtime.observer, record)))
+    started_at = runtime.clock()
+    findings = []
+    with enforcement_lock(project, runtime, "certify"), ExitStack() as stack:
+        bench = stack.enter_context(_bench(project, observed, chosen, record, way))
+        remarks: list[str] = []
+        with _put_back(bench, remarks):
+            for requirement in requirements:
+                finding = _find(requirement, project, bench)
+                findings.append(finding)
+                told(finding)
+        site_id = bench.place.site_id
+    return Certificate(
+        project.environment.name,
+        host,
+        project.arming_model,
+        chosen.address,
+        site_id,
+        started_at,
+        runtime.clock(),
+        tuple(findings),
+        tuple(remarks),
+    )
+
+
+def _chosen(project: Project, only: Sequence[str]) -> tuple[Requirement, ...]:
+    asked = asked_of(project.arming_model)
+    names = [requirement.name for requirement in asked]
+    for name in only:
+        if name not in names:
+            raise PlanError(
+                f"a {project.arming_model} project has no requirement {name!r}",
+                hint=f"Choose of {', '.join(names)}.",
+            )
+    return tuple(each for each in asked if not only or each.name in only)
+
+
+@contextmanager
+def _bench(
+    project: Project, runtime: Runtime, site: Resource, record: Record, way: Way | None
+) -> Iterator[Bench]:
+    """The site with all that drives it: the API, and on the simulator the field and our receiver."""
+    environment = project.environment
+    with ExitStack() as stack:
+        if way is None and environment.is_embedded:
+            way = stack.enter_context(simulator(project, runtime))
+        dealer = stack.enter_context(open_account(project, runtime, "dealer", way))
+        partner = None
+        if project.arming_model == "partner_triggered":
+            partner = stack.enter_context(open_account(project, runtime, "partner", way)).client
+        place = Sites(project, dealer.ledger.owned(), dealer.client).place(str(site.address))
+        zone = site.fields.get("timezone")
+        bench = Bench(
+            dealer.client,
+            partner,
+            place,
+            ZoneInfo(zone) if isinstance(zone, str) else None,
+            f"reconciler:certify@{uuid.uuid4().hex[:8]}",
+            runtime.clock,
+            runtime.sleep,
+            record,
+        )
+        bench.find_partitions()
+        if environment.base_url is None or grounds.host_of(project) != grounds.DEV_HOST:
+            bench.field = Field(dealer.client, place.site_id, record)
+            stack.callback(bench.field.restore)
+            if partner is None:
+                bench.inbox = stack.enter_context(Inbox(runtime.clock, record))
+                bench.field.set_switches(deliveries="loopback", exit_delay=0.0)
+                bench.field.hook(bench.inbox.url, [EVENT], bench.inbox.secret)
+        yield bench
+
+
+@contextmanager
+def _put_back(bench: Bench, remarks: list[str]) -> Iterator[None]:
+    """Leave the site in the state in which it was found. Raises PlanError for one that is no time to test."""
+    found = bench.seen()
+    if found not in _SETTLED:
+        raise PlanError(
+            f"the site is {found}: this is no time for a certification",
+            hint="Disarm it, wait until it is settled, and run again.",
+        )
+    panel = bench.field.panel() if bench.field is not None else found
+    try:
+        yield
+    finally:
+        state = "armed_away" if panel == "armed" else "disarmed" if panel == "arm_failure" else panel
+        try:
+            bench.disarm()
+            if state != "disarmed":
+                _arm_again(bench, state)
+        except (NotMetError, RemoteError) as exc:
+            remarks.append(f"The site could not be put back to {state}: {exc}. Look after it.")
+
+
+def _arm_again(bench: Bench, state: str) -> None:
+    if bench.field is not None:
+        bench.field.put(state)
+    elif bench.partner is not None:
+        bench.report(state)
+    else:
+        bench.accepted(state)
+    bench.expect(state)
+
+
+def _find(requirement: Requirement, project: Project, bench: Bench) -> Finding:
+    """Run one requirement from a disarmed site, and judge it."""
+    began = bench.clock()
+    verdict, message = Verdict.PASSED, ""
+    steps: tuple[str, ...] = ()
+    try:
+        bench.disarm()
+        bench.record.take()
+        requirement.checks[project.arming_model](bench)
+    except NeedsPersonError as exc:
+        verdict, message, steps = Verdict.MANUAL, str(exc), exc.steps
+    except NotMetError as exc:
+        verdict, message = Verdict.FAILED, str(exc)
+    except RemoteError as exc:
+        verdict, message = Verdict.FAILED, exc.message
+    return Finding(
+        requirement.name,
+        requirement.title,
+        requirement.proves,
+        requirement.demand,
+        verdict,
+        message,
+        steps,
+        bench.record.take(),
+        began,
+        (bench.clock() - began).total_seconds(),
+    )
