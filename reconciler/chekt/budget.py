@@ -15,7 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
@@ -111,6 +111,19 @@ def _load(record: bytes) -> Bucket | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A budget at one instant: requests left, and a minute.
+
+    ``stated``: requests a minute the server has told of, None before it did. ``blocked_until``: Unix seconds.
+    """
+
+    tokens: float
+    per_minute: float
+    stated: int | None
+    blocked_until: float
+
+
 class Budget:
     """Spends the tokens of one bucket.
 
@@ -173,6 +186,11 @@ class Budget:
     def per_second(self) -> float:
         """Requests a second it allows now."""
         return self._rules.per_second(self._change(lambda bucket: bucket))
+
+    def level(self) -> Level:
+        """What the bucket holds now; nothing is spent."""
+        bucket = self._change(lambda bucket: bucket)
+        return Level(bucket.tokens, self._rules.per_minute(bucket), bucket.limit, bucket.blocked_until)
 
     def _reserve(self) -> tuple[float, float]:
         """Seconds until the reserved token is due, and the block known then."""

@@ -8,7 +8,7 @@ without a usable answer raises AmbiguousError and is left to whoever can look th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self, TypedDict, Unpack
@@ -121,6 +121,35 @@ class RefusedError(ApiError):
         self.body = body
 
 
+def http_client(
+    connection: Connection,
+    transport: httpx.BaseTransport | None,
+    on_request: Sequence[Callable[[httpx.Request], None]],
+    *,
+    on_answer: Callable[[httpx.Response], None],
+) -> httpx.Client:
+    """What speaks HTTP to the host of ``connection``, within its bounds; redirects are never followed.
+
+    ``on_answer`` hears of a response before its body is read. Raises ConfigError for a base URL that is
+    refused.
+    """
+    base_url = check_url(connection.base_url, "the base URL")
+    bounds = Bounds(connection.answer_size, connection.answer_timeout)
+    return httpx.Client(
+        base_url=base_url,
+        transport=transport,
+        timeout=httpx.Timeout(connection.read_timeout, connect=connection.connect_timeout),
+        limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+        headers={
+            "User-Agent": wire.user_agent(),
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPTED_ENCODING,
+        },
+        event_hooks={"request": [*on_request], "response": [bounds.watch, on_answer]},
+        trust_env=transport is None and not is_loopback(base_url),
+    )
+
+
 class Transport:
     """Sends calls to one base URL. Thread-safe; ``close`` when done."""
 
@@ -138,25 +167,10 @@ class Transport:
         self._observer = connection.observer
         self._permit = connection.permit
         self._count_lock = threading.Lock()
-        base_url = check_url(connection.base_url, "the base URL")
         self._accounts = Accounts(connection, runtime.redactor, clock=runtime.clock, sleep=runtime.sleep)
-        bounds = Bounds(connection.answer_size, connection.answer_timeout)
         self._ceiling = accounts.ceiling(connection, clock=runtime.clock, sleep=runtime.sleep)
-        self._http = httpx.Client(
-            base_url=base_url,
-            transport=transport,
-            timeout=httpx.Timeout(connection.read_timeout, connect=connection.connect_timeout),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
-            headers={
-                "User-Agent": wire.user_agent(),
-                "Accept": "application/json",
-                "Accept-Encoding": ACCEPTED_ENCODING,
-            },
-            event_hooks={
-                "request": [self._ask_permit, self._count],
-                "response": [bounds.watch, self._clock_answer],
-            },
-            trust_env=transport is None and not is_loopback(base_url),
+        self._http = http_client(
+            connection, transport, [self._ask_permit, self._count], on_answer=self._clock_answer
         )
 
     def __enter__(self) -> Self:

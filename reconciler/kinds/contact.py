@@ -58,6 +58,7 @@ CONTACT = Kind(
     partner=Binding(
         remote_id="contact_id",
         external_id="external_contact_id",
+        scope="site_contacts",
         fields={
             "first_name": "first_name",
             "last_name": "last_name",

@@ -45,6 +45,7 @@ DEALER = Kind(
     partner=Binding(
         remote_id="dealer_id",
         external_id="external_dealer_id",
+        scope="dealer",
         fields={
             "company_name": "company_name",
             "company_address1": "company_address1",

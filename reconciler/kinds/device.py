@@ -60,6 +60,7 @@ DEVICE = Kind(
     partner=Binding(
         remote_id="device_id",
         external_id="external_device_id",
+        scope="devices",
         fields={name: name for name in DeviceSpec.model_fields},
         lists=(Endpoint("GET", _LIST, "inferred"),),
         read=Endpoint("GET", _LIST + "/{device_id}", "inferred"),

@@ -20,6 +20,8 @@ from reconciler.model import Grade, JsonValue
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 EndpointName = Literal["list", "read", "create", "update", "delete"]
+Verb = Literal["read", "create", "update", "delete"]
+"""What a scope allows (chekt-api/README.md section 2.3); to list is to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Binding:
     lists a part of the collection. ``match_by``: fields that identify an object where the surface
     returns no external id. ``reshape`` turns a live wire object into one with the names of ``fields``.
     ``full_update``: an update sends every field, since replace and merge cannot be told apart.
+    ``scope``: what a token's scopes call the kind, ``read:SCOPE``, None where no scope is known.
     """
 
     remote_id: str
@@ -79,6 +82,7 @@ class Binding:
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     match_by: tuple[str, ...] = ()
     full_update: bool = False
+    scope: str | None = None
     reshape: Callable[[Mapping[str, JsonValue]], Mapping[str, JsonValue]] = same
 
     @property
@@ -94,6 +98,11 @@ class Binding:
     def part_of(self, name: str) -> Part | None:
         """The part that holds field ``name``, None when the object itself does."""
         return next((part for part in self.parts if name in part.fields), None)
+
+
+def scope_for(binding: Binding, verb: Verb) -> str | None:
+    """The OAuth scope that ``verb`` needs on the objects of ``binding``; None where none is known."""
+    return f"{verb}:{binding.scope}" if binding.scope is not None else None
 
 
 def simulated(name: str, spec: type[BaseModel], path: str) -> Binding:

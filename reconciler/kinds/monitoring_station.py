@@ -31,6 +31,7 @@ MONITORING_STATION = Kind(
     partner=Binding(
         remote_id="monitoring_station_id",
         external_id="external_monitoring_station_id",
+        scope="monitoring_stations",
         fields={"name": "name", "prefix": "prefix", "linecard": "linecard"},
         lists=(Endpoint("GET", _LIST, "named"),),
         read=Endpoint("GET", _ONE, "inferred"),

@@ -105,6 +105,7 @@ SITE = Kind(
     partner=Binding(
         remote_id="site_id",
         external_id="external_site_id",
+        scope="sites",
         fields={
             "name": "name",
             "timezone": "timezone",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from reconciler.kinds.kind import Verb, scope_for
 from reconciler.model import JsonObject, JsonValue
 from reconciler.sandbox.call import Call
 from reconciler.sandbox.errors import Refusal, not_found
@@ -12,25 +13,27 @@ from reconciler.sandbox.partner import Collection
 from reconciler.sandbox.routing import Route
 from reconciler.sandbox.store import Row
 
-_SCOPES = {"create": "create:devices", "update": "update:devices", "delete": "delete:devices"}
+_VERBS: tuple[Verb, ...] = ("create", "update", "delete")
 
 
 def bulk_routes(collection: Collection) -> Iterator[Route]:
     """The bulk operations of ``collection``, and those on one object that a switch turns on."""
     bulk = BulkCollection(collection)
     binding = collection.binding
-    for verb, endpoint, answer in (
-        ("create", binding.create, bulk.create),
-        ("update", binding.update, bulk.update),
-        ("delete", binding.delete, bulk.delete),
+    scopes = {verb: scope_for(binding, verb) for verb in _VERBS}
+    for verb, endpoint, answer in zip(
+        _VERBS,
+        (binding.create, binding.update, binding.delete),
+        (bulk.create, bulk.update, bulk.delete),
+        strict=True,
     ):
         if endpoint is not None and endpoint.bulk:
-            yield Route(endpoint.method, endpoint.path, answer, "partner", _SCOPES[verb])
+            yield Route(endpoint.method, endpoint.path, answer, "partner", scopes[verb])
     if binding.update is not None and binding.update.bulk and binding.read is not None:
         one = binding.read.path
-        yield Route("PATCH", one, bulk.update_one, "partner", _SCOPES["update"])
-        yield Route("PUT", one, bulk.update_one, "partner", _SCOPES["update"])
-        yield Route("DELETE", one, bulk.delete_one, "partner", _SCOPES["delete"])
+        yield Route("PATCH", one, bulk.update_one, "partner", scopes["update"])
+        yield Route("PUT", one, bulk.update_one, "partner", scopes["update"])
+        yield Route("DELETE", one, bulk.delete_one, "partner", scopes["delete"])
 
 
 class BulkCollection:

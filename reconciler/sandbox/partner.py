@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from reconciler.kinds import REGISTRY, Binding, Endpoint, Kind
+from reconciler.kinds.kind import Verb, scope_for
 from reconciler.model import JsonObject, JsonValue
 from reconciler.sandbox.call import Call
 from reconciler.sandbox.errors import Refusal, not_found
@@ -19,13 +20,6 @@ from reconciler.sandbox.store import Row
 from reconciler.sandbox.timekeeping import iso, spaced
 from reconciler.sandbox.validation import Mode, Shape, duplicate, read_body, wire_fields
 
-_SCOPES = {
-    "dealer": "dealer",
-    "site": "sites",
-    "device": "devices",
-    "contact": "site_contacts",
-    "monitoring_station": "monitoring_stations",
-}
 _ID_PREFIXES = {"webhook": "webhook_"}
 _PER_PAGE = 100
 
@@ -57,11 +51,9 @@ class Collection:
         if binding.delete is not None and not binding.delete.bulk:
             yield self._route(binding.delete, "delete", self.remove)
 
-    def _route(self, endpoint: Endpoint, verb: str, answer: object) -> Route:
+    def _route(self, endpoint: Endpoint, verb: Verb, answer: object) -> Route:
         assert callable(answer)
-        resource = None if self.shape.provisional else _SCOPES.get(self.kind.name)
-        scope = f"{verb}:{resource}" if resource else None
-        return Route(endpoint.method, endpoint.path, answer, self.access, scope)
+        return Route(endpoint.method, endpoint.path, answer, self.access, scope_for(self.binding, verb))
 
     def scope_of(self, call: Call) -> str:
         """The scope that the path names. Raises Refusal 404 where an ancestor does not exist."""
