@@ -265,11 +265,31 @@ def account_name(project: Project) -> str:
     return SIMULATOR if environment.is_sandbox or environment.base_url is None else environment.base_url
 
 
-def connection_to(project: Project, runtime: Runtime, surface: Surface) -> chekt.Connection:
-    """The way to the account over ``surface``. Raises AuthError, SecretError and ConfigError."""
+def connection_to(
+    project: Project, runtime: Runtime, surface: Surface, keys: Mapping[str, str] | None = None
+) -> chekt.Connection:
+    """The way to the account over ``surface``. Raises AuthError, SecretError and ConfigError.
+
+    ``keys``: API keys by dealer id, those of the environment by default.
+    """
     if project.environment.is_embedded:
         return _embedded(project, runtime, surface)
-    return _remote(project, runtime, surface)
+    return _remote(project, runtime, surface, dealer_keys(project, runtime) if keys is None else keys)
+
+
+def dealer_keys(project: Project, runtime: Runtime, only: str | None = None) -> dict[str, str]:
+    """The API keys written for the environment's dealers, or for ``only`` one, by CHeKT's dealer id.
+
+    Raises SecretError for the first that cannot be resolved.
+    """
+    by_id = {r.address.id: r.remote_id for r in project.resources if r.address.kind == "dealer"}
+    keys: dict[str, str] = {}
+    for name, dealer in project.environment.dealers.items():
+        if only in (None, name):
+            value = secrets.resolve(dealer.api_key, project.directory, runtime.env)
+            runtime.redactor.add(value)
+            keys[by_id.get(name) or name] = value
+    return keys
 
 
 def data_directory(project: Project) -> Path:
@@ -346,15 +366,11 @@ def _embedded(project: Project, runtime: Runtime, surface: Surface) -> chekt.Con
     )
 
 
-def _remote(project: Project, runtime: Runtime, surface: Surface) -> chekt.Connection:
+def _remote(
+    project: Project, runtime: Runtime, surface: Surface, keys: Mapping[str, str]
+) -> chekt.Connection:
     environment = project.environment
     assert environment.base_url is not None
-    by_id = {r.address.id: r.remote_id for r in project.resources if r.address.kind == "dealer"}
-    keys: dict[str, str] = {}
-    for name, dealer in environment.dealers.items():
-        value = secrets.resolve(dealer.api_key, project.directory, runtime.env)
-        runtime.redactor.add(value)
-        keys[by_id.get(name) or name] = value
     known = chekt.credentials_from_env(runtime.env, surface, dealers=keys, redactor=runtime.redactor)
     documented = chekt.DOCUMENTED_RATES[surface]
     # The rate written for an environment is its own surface's; the other one keeps the documented figures.

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("apply", "Make the account what the manifests say."),
     "drift": ("plan", "Find what was changed by hand."),
     "destroy": ("apply", "Delete everything this project owns."),
+    "doctor": ("doctor", "Look at the account: credentials, clock, shapes, limits, ledger."),
     "import": ("import_", "Write an existing account as manifests, or take over one object."),
     "attest": ("apply", "Record that a person did what only the portal can do."),
     "schedule": ("schedule", "Show when sites are armed and disarmed, and why."),

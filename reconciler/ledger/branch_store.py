@@ -12,8 +12,9 @@ from reconciler.ledger import lines
 from reconciler.ledger.branch import Branch, Edit, Tip, UnreachableError
 from reconciler.ledger.branch_ledger import KEY_VARIABLE, BranchLedger
 from reconciler.ledger.branch_lock import BranchLock
-from reconciler.ledger.claim import run_url, wall_clock
+from reconciler.ledger.claim import read_claim, run_url, wall_clock
 from reconciler.ledger.git import Git
+from reconciler.ledger.lock import Holder
 
 
 class BranchStore:
@@ -87,9 +88,17 @@ class BranchStore:
             return Tip()
 
     def lock(self, name: str, *, command: str, now: datetime) -> BranchLock:  # noqa: ARG002  # see wall_clock
+        return BranchLock(self, self._lock_file(name), name, command)
+
+    def holder(self, name: str) -> Holder | None:
+        path = self._lock_file(name)
+        content = self.branch.files(self.branch.fetch(), self.folder).get(path)
+        claim = read_claim(content, f"{path} on {self.branch}")
+        return claim.holder if claim and wall_clock() < claim.over_at(self.lease) else None
+
+    def _lock_file(self, name: str) -> str:
         what, colon, _ = name.partition(":")
-        path = f"{self.folder}/lock{f'-{what}' if colon else ''}.json"
-        return BranchLock(self, path, name, command)
+        return f"{self.folder}/lock{f'-{what}' if colon else ''}.json"
 
     def hold(self, lock: BranchLock | None) -> None:
         """``lock`` guards everything remembered from now on; None: nothing does."""

@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -68,7 +69,7 @@ class EnvironmentLock:
     ) -> None:
         name = quote(environment, safe="")
         self._environment = environment
-        self._sidecar = directory / f"{name}.holder.json"
+        self._sidecar = _sidecar(directory, environment)
         self._holder = Holder(user_name(), os.getpid(), socket.gethostname(), command, stamp(now))
         self._beat = beat
         self._released = threading.Event()
@@ -149,6 +150,27 @@ class EnvironmentLock:
             since=None if holder is None else instant(holder.since),
             holder=None if holder is None else asdict(holder),
         )
+
+
+def _sidecar(directory: Path, environment: str) -> Path:
+    return directory / f"{quote(environment, safe='')}.holder.json"
+
+
+def holder_of(directory: Path, environment: str) -> Holder | None:
+    """Who holds the lock, told without taking it: the holder that is named and shows life."""
+    sidecar = _sidecar(directory, environment)
+    holder = _read(sidecar)
+    if holder is None:
+        return None
+    try:
+        if holder.host != socket.gethostname():
+            return holder if time.time() - sidecar.stat().st_mtime < _DEAD_AFTER else None
+        os.kill(holder.pid, 0)
+    except PermissionError:
+        return holder  # another user's process
+    except OSError:
+        return None
+    return holder
 
 
 def _read(sidecar: Path) -> Holder | None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from reconciler.ledger.ledger import Ledger
-from reconciler.ledger.lock import EnvironmentLock, Holder
+from reconciler.ledger.lock import EnvironmentLock, Holder, holder_of
 
 
 class Lock(Protocol):
@@ -48,6 +48,10 @@ class Store(Protocol):
         """The lock ``name`` of this ledger, to be entered for the time of ``command``."""
         ...
 
+    def holder(self, name: str) -> Holder | None:
+        """Who holds the lock ``name`` now, as far as that can be told without taking it."""
+        ...
+
 
 class FileStore:
     """A ledger in an SQLite file of this machine, its locks beside it."""
@@ -64,3 +68,6 @@ class FileStore:
 
     def lock(self, name: str, *, command: str, now: datetime) -> EnvironmentLock:
         return EnvironmentLock(self._path.parent, name, command=command, now=now)
+
+    def holder(self, name: str) -> Holder | None:
+        return holder_of(self._path.parent, name)

@@ -9,7 +9,7 @@ DELETE       /sim/v0/faults                             forget them
 GET PUT      /sim/v0/clock                              ``{"now", "frozen"}``, ``{"advance": s}``, ``{}``
 GET DELETE   /sim/v0/requests                           the request log
 GET          /sim/v0/keys                               credentials, app keys and secrets
-POST         /sim/v0/keys                               ``{"kid", "pem"}``, or ``{"dealer_id", "api_key"}``
+POST         /sim/v0/keys                               ``{"kid", "pem"}``; ``{"dealer_id", "api_key"}``
 POST         /sim/v0/dealers                            ``{"dealer_id", "external_dealer_id", ...}``
 POST         /sim/v0/objects/{kind}                     ``{"scope", "external_id", "body"}`` by hand
 GET PATCH    /sim/v0/objects/{kind}/{object_id}         an object as stored; PATCH merges, None removes
@@ -27,7 +27,7 @@ GET POST     /sim/v0/deliveries                         webhook deliveries; POST
 ===========  =========================================  ================================================
 
 Bodies of objects are under the manifest's field names, as stored. ``webhook_url`` of a dealer object is
-where its system C deliveries go.
+where its system C deliveries go. ``disabled`` beside an ``api_key`` disables it.
 """
 
 from __future__ import annotations
@@ -183,11 +183,13 @@ class Admin:
             except ValueError as exc:
                 raise Refusal(400, str(exc), field="pem") from exc
             return reply({"kid": body["kid"]}, 201)
-        dealer_id = body.get("dealer_id")
+        dealer_id, key, disabled = body.get("dealer_id"), body.get("api_key"), body.get("disabled", False)
         if type(dealer_id) is not int or call.store.get("dealer", dealer_id) is None:
             raise not_found("dealer")
-        add_dealer_key(call.store, str(body["api_key"]), dealer_id)
-        return reply({"dealer_id": dealer_id}, 201)
+        if not isinstance(key, str) or not isinstance(disabled, bool):
+            raise Refusal(400, "api_key must be text, and disabled true or false", field="api_key")
+        add_dealer_key(call.store, key, dealer_id, disabled=disabled)
+        return reply({"dealer_id": dealer_id, "disabled": disabled}, 201)
 
     def add_dealer(self, call: Call) -> Response:
         body = call.request.json_object()

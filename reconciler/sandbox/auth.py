@@ -82,7 +82,10 @@ def _dealer(call: Call, key: str) -> Caller:
     found = call.store.rows("SELECT body FROM grants WHERE sort = 'dealer_key' AND value = ?", (key,))
     if not found:
         raise Refusal(401, "the API key is not valid", code="invalid_api_key")
-    dealer_id = int(json.loads(found[0][0])["dealer_id"])
+    saved = json.loads(found[0][0])
+    if saved.get("disabled"):
+        raise Refusal(401, "the API key is disabled", code="invalid_api_key")
+    dealer_id = int(saved["dealer_id"])
     return Caller("dealer", f"dealer {dealer_id} {digest(key)}", dealer_id=dealer_id)
 
 

@@ -31,9 +31,9 @@ def seed_dealer(
         add_dealer_key(store, dealer_key(dealer_id), dealer_id)
 
 
-def add_dealer_key(store: Store, key: str, dealer_id: int) -> None:
-    """Let ``key`` open the dealer's account; several keys may coexist (section 2.1)."""
-    body = json.dumps({"dealer_id": dealer_id})
+def add_dealer_key(store: Store, key: str, dealer_id: int, *, disabled: bool = False) -> None:
+    """Let ``key`` open the dealer's account, until it is disabled; several keys may coexist (section 2.1)."""
+    body = json.dumps({"dealer_id": dealer_id, "disabled": disabled})
     store.run("INSERT OR REPLACE INTO grants VALUES ('dealer_key', ?, NULL, ?)", (key, body))
 
 

@@ -1,0 +1,252 @@
+"""``doctor`` over sockets: what it finds out, what it tells a person to do, and that it changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reconciler.sandbox import Switches
+from reconciler.sandbox.credentials import generate_key
+from tests.integration.conftest import DEALER, Cli, Result, Served
+
+Project = Callable[..., Path]
+
+SITES = f"""{DEALER}---
+kind: site
+id: hq
+name: Headquarters
+timezone: Asia/Seoul
+devices:
+  - {{id: door, device_type: camera, zone_number: "001"}}
+contacts:
+  - {{id: john, first_name: John, last_name: Doe, email: john@example.com}}
+"""
+KEY = "chekt-sandbox-dealer-12345"
+
+
+def checks(result: Result) -> dict[str, Any]:
+    """The checks by name."""
+    return {check["name"]: check for check in result.json["checks"]}
+
+
+def verdicts(result: Result) -> dict[str, str]:
+    return {name: check["result"] for name, check in checks(result).items()}
+
+
+@pytest.fixture
+def account(served: Served, project: Project, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project that was applied to a sandbox on a socket, with a dealer key."""
+    served.sandbox.switches = Switches()
+    monkeypatch.setenv("CHEKT_API_KEY", KEY)
+    directory = project(sites_yaml=SITES)
+    assert cli("apply", directory, "--yes").code == 0
+    served.forget()
+    return directory
+
+
+@pytest.mark.parametrize("shape", ["live", "page"])
+@pytest.mark.parametrize("dialect", ["live", "page"])
+def test_the_shape_is_told_and_the_line_to_write_where_the_project_says_otherwise(
+    cli: Cli, served: Served, account: Path, project: Project, shape: str, dialect: str
+) -> None:
+    served.sandbox.switches = served.sandbox.switches.changed({"shape": shape})
+    project(reconciler_yaml=f"environments: {{embedded: {{dialect: {dialect}}}}}\n")
+    result = cli("doctor", account, "--format", "json")
+    told = checks(result)["shapes.dealer"]
+    assert told["facts"]["shape"] == [shape]
+    assert told["facts"]["contact_fields"] == shape
+    right = shape == dialect
+    assert (told["result"], result.code) == (("ok", 0) if right else ("failed", 1)), result.out
+    lines = ["environments:", "  embedded:", f"    dialect: {shape}"]
+    assert told["settings"] == ([] if right else lines)
+
+
+def test_nothing_but_gets_and_the_token_request_reaches_the_host(
+    cli: Cli, served: Served, account: Path
+) -> None:
+    before = served.sandbox.state()
+    assert cli("doctor", account).code == 0
+    methods = {(each.method, each.path == "/oauth/token") for each in served.log()}
+    assert methods == {("GET", False), ("POST", True)}
+    after = served.sandbox.state()
+    assert {**after, "requests": 0, "clock": None} == {**before, "requests": 0, "clock": None}
+
+
+def test_what_is_armed_and_divided_is_told(cli: Cli, served: Served, account: Path) -> None:
+    switches = {"arming_states": "modes", "partition_envelope": "partitions"}
+    served.sandbox.switches = served.sandbox.switches.changed(switches)
+    url = f"{served.server.url}/sim/v0/sites/{served.site_id('hq')}"
+    _put(f"{url}/partitions", {"count": 2})
+    _put(f"{url}/arming", {"state": "armed_stay", "partition_id": 1})
+    facts = checks(cli("doctor", account, "--format", "json"))["shapes.dealer"]["facts"]
+    assert facts["partition_envelope"] == "an object with partitions"
+    assert facts["arming_states"] == "with their mode (armed_away)"
+
+
+def _put(url: str, body: object) -> None:
+    httpx.put(url, json=body, trust_env=False).raise_for_status()
+
+
+def test_a_missing_scope_is_named_with_the_resources_that_need_it(
+    cli: Cli, served: Served, account: Path
+) -> None:
+    scopes = [each for each in served.sandbox.switches.token_scopes if each != "update:devices"]
+    served.sandbox.switches = served.sandbox.switches.changed({"token_scopes": scopes})
+    result = cli("doctor", account, "--format", "json")
+    told = checks(result)["scopes"]
+    assert (result.code, told["result"]) == (1, "failed")
+    assert told["facts"]["missing"] == {"update:devices": ["device:acme/hq/door"]}
+    assert "Ask CHeKT to grant" in told["to_do"]
+
+
+def test_a_scope_that_only_a_delete_needs_is_a_warning(cli: Cli, served: Served, account: Path) -> None:
+    scopes = [each for each in served.sandbox.switches.token_scopes if not each.startswith("delete:")]
+    served.sandbox.switches = served.sandbox.switches.changed({"token_scopes": scopes})
+    result = cli("doctor", account, "--format", "json")
+    assert (result.code, verdicts(result)["scopes"]) == (0, "warning")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("CHEKT_AUDIENCE", "https://other.example.com/", "Correct CHEKT_AUDIENCE"),
+        ("CHEKT_CLIENT_SECRET", "wrong", "Correct CHEKT_CLIENT_ID and CHEKT_CLIENT_SECRET"),
+        ("CHEKT_TOKEN_URL", "{url}/token", "is no token endpoint: correct CHEKT_TOKEN_URL"),
+        ("CHEKT_TOKEN_URL", "http://127.0.0.1:1/token", "Check host and port"),
+        ("CHEKT_CLIENT_ID", "", "Set CHEKT_TOKEN_URL, CHEKT_AUDIENCE, CHEKT_CLIENT_ID"),
+    ],
+)
+def test_a_wrong_variable_is_named(
+    cli: Cli,
+    served: Served,
+    account: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    says: str,
+) -> None:
+    monkeypatch.setenv(variable, value.format(url=served.server.url))
+    result = cli("doctor", account, "--format", "json")
+    told = checks(result)["credentials.partner"]
+    assert (result.code, told["result"]) == (1, "failed")
+    assert says in told["to_do"]
+    assert verdicts(result)["credentials.dealer.acme"] == "ok"
+
+
+def test_an_assertion_key_that_nobody_registered_is_named(
+    cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pem = tmp_path / "key.pem"
+    pem.write_text(generate_key().private_pem, encoding="utf-8")
+    pem.chmod(0o600)
+    monkeypatch.delenv("CHEKT_CLIENT_SECRET")
+    monkeypatch.setenv("CHEKT_PRIVATE_KEY_FILE", str(pem))
+    monkeypatch.setenv("CHEKT_KEY_ID", "key-7")
+    told = checks(cli("doctor", account, "--format", "json"))["credentials.partner"]
+    assert (told["result"], "Register the public half of the key with CHeKT as key-7" in told["to_do"]) == (
+        "failed",
+        True,
+    ), told
+
+
+def test_a_key_of_another_dealer_is_told(
+    cli: Cli, served: Served, account: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.sandbox.seed_dealer(777)
+    served.sandbox.set_up(777, {"sites": [{"external_id": "far", "name": "Far away"}]})
+    monkeypatch.setenv("CHEKT_API_KEY", "chekt-sandbox-dealer-777")
+    result = cli("doctor", account, "--format", "json")
+    told = checks(result)["credentials.dealer.acme"]
+    assert (result.code, told["result"]) == (1, "failed")
+    assert "opens another dealer: none of its 1 site is one of acme's" in told["seen"]
+
+
+def test_a_disabled_key_is_told(cli: Cli, served: Served, account: Path) -> None:
+    disabled = {"dealer_id": 12345, "api_key": KEY, "disabled": True}
+    httpx.post(f"{served.server.url}/sim/v0/keys", json=disabled, trust_env=False).raise_for_status()
+    result = cli("doctor", account, "--format", "json")
+    told = checks(result)["credentials.dealer.acme"]
+    assert (result.code, told["result"]) == (1, "failed")
+    assert "is refused (401: the API key is disabled)" in told["seen"]
+    assert "Make a new one in the portal" in told["to_do"]
+
+
+@pytest.mark.parametrize(("seconds", "result"), [(0, "ok"), (9, "failed"), (-9, "failed")])
+def test_a_skewed_clock_is_told(cli: Cli, served: Served, account: Path, seconds: float, result: str) -> None:
+    served.sandbox.clock.advance(seconds)
+    told = checks(cli("doctor", account, "--format", "json"))["clock"]
+    assert told["result"] == result
+    assert ("by NTP" in told["to_do"]) == (result == "failed")
+    assert told["facts"]["samples"] >= 4
+
+
+def test_a_lower_limit_than_documented_is_told_with_the_line_to_write(
+    cli: Cli, served: Served, account: Path
+) -> None:
+    served.sandbox.switches = served.sandbox.switches.changed({"partner_per_minute": 600})
+    told = checks(cli("doctor", account, "--format", "json"))["limits.partner"]
+    assert (told["result"], told["facts"]["stated_per_minute"]) == ("warning", 600)
+    assert told["settings"][-1] == "    rate: {per_minute: 600}"
+
+
+def test_plans_stop_naming_the_reads_that_a_doctor_confirmed(
+    cli: Cli, served: Served, account: Path, project: Project
+) -> None:
+    url = served.server.url
+    project(reconciler_yaml=f"environments: {{real: {{base_url: '{url}', sandbox: false}}}}\n")
+    assert cli("apply", account, "--env", "real", "--yes").code == 0
+    before = cli("plan", account, "--env", "real", "--format", "json").json["warnings"]
+    assert any("has not confirmed" in each for each in before), before
+    looked = cli("doctor", account, "--env", "real", "--format", "json")
+    assert looked.code == 0, looked.out
+    after = cli("plan", account, "--env", "real", "--format", "json").json["warnings"]
+    assert not any("has not confirmed" in each for each in after), after
+    again = checks(cli("doctor", account, "--env", "real", "--format", "json"))["endpoints.partner"]
+    assert "known by guess" not in again["seen"]
+
+
+def test_an_endpoint_that_is_not_there_is_told_with_the_line_to_write_and_confirmed_no_more(
+    cli: Cli, served: Served, account: Path, project: Project
+) -> None:
+    assert cli("doctor", account).code == 0
+    wrong = "endpoints: {contact: {list: 'GET /partner/v1/dealers/{dealer_id}/sites/{site_id}/people'}}\n"
+    project(reconciler_yaml=wrong)
+    told = checks(cli("doctor", account, "--format", "json"))["endpoints.partner"]
+    assert (told["result"], told["facts"]["unexpected"]) == (
+        "warning",
+        ["GET /partner/v1/dealers/{dealer_id}/sites/{site_id}/people"],
+    )
+    assert told["settings"][0] == "endpoints:"
+    assert told["settings"][1].startswith('  contact: {list: "GET /..."}')
+
+
+def test_the_ledger_is_told_of(cli: Cli, account: Path) -> None:
+    told = checks(cli("doctor", account, "--format", "json"))["ledger"]
+    assert (told["result"], told["facts"]["last_result"], told["facts"]["owned"]) == ("ok", "done", 4)
+    (account / ".reconciler" / "ledger.db").write_bytes(b"no ledger" * 100)
+    result = cli("doctor", account, "--format", "json")
+    assert (result.code, verdicts(result)["ledger"]) == (1, "failed")
+    assert verdicts(result)["credentials.partner"] == "ok"
+
+
+def test_text_fits_eighty_columns_and_has_no_colour_in_a_pipe(
+    cli: Cli, served: Served, account: Path
+) -> None:
+    served.sandbox.switches = served.sandbox.switches.changed({"shape": "page"})
+    result = cli("doctor", account)
+    assert "\x1b" not in result.out
+    assert max(map(len, result.out.splitlines())) <= 80, result.out
+    assert "    dialect: page" in result.out
+
+
+def test_no_secret_is_told(cli: Cli, served: Served, account: Path) -> None:
+    for arguments in (("--format", "json"), ()):
+        result = cli("doctor", account, *arguments)
+        assert served.environment["CHEKT_CLIENT_SECRET"] not in result.out + result.err
+        assert KEY not in result.out + result.err
+    assert json.dumps(checks(cli("doctor", account, "--format", "json")))
