@@ -55,6 +55,15 @@ def answer_body(verification_id: str, contact_id: str, action: str, responded_at
     }
 
 
+def report_body(
+    state: str, partition: str, at: datetime, *, user_id: str, source: str, more: Mapping[str, JsonValue]
+) -> JsonObject:
+    """The arming state of a partition, or of ``all`` (section 4.7). ``more``: fields no page shows."""
+    body: JsonObject = {"state": state, "partition": partition, "timestamp": utc_text(at, "milliseconds")}
+    said = {"user_id": user_id, "source": source}
+    return {**body, **{name: text for name, text in said.items() if text}, **more}
+
+
 def answer_id(client: Client, answered: JsonValue, sent: JsonObject) -> tuple[str | None, str]:
     """CHeKT's id of an answer, and what it recorded otherwise than ``sent``, as a sentence or nothing."""
     raw = wire.single(answered, ("alarm_verification", "verification"))

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schedule": ("schedule", "Show when sites are armed and disarmed, and why."),
     "override": ("override", "Arm or disarm against the schedule, until a stated time."),
     "enforce": ("enforce", "Arm and disarm sites on time, from cron or as a daemon."),
+    "arming": ("arming", "Report arming states, where the partner arms."),
     "verification": ("verification", "Answer alarm verifications, and show who answered what."),
     "listen": ("listen", "Take CHeKT's webhooks and hand their events on."),
     "ledger": ("ledger", "Show what this project owns and did."),

@@ -128,6 +128,18 @@ class ReportTables(Tables):
             (self._database.environment, site_id),
         )
 
+    def overdue_reports(self, before: datetime) -> list[ArmingReport]:
+        """The last report of each site that is not settled and was queued before ``before`` (aware)."""
+        environment = self._database.environment
+        return self._database.read(
+            ArmingReport,
+            _REPORT,
+            "SELECT * FROM reports WHERE environment = ? AND id IN (SELECT max(id) FROM reports WHERE"
+            " environment = ? AND status IN ('queued', 'sending') AND queued_at < ? GROUP BY site_id)"
+            " ORDER BY id",
+            (environment, environment, stamp(before)),
+        )
+
     def begin_report(self, report: ArmingReport) -> None:
         """From now on nobody knows whether ``report`` has arrived."""
         self._database.change(

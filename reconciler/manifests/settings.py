@@ -146,6 +146,13 @@ class EnvironmentSpec(SettingsModel):
         Literal["live", "page"],
         Field(description="Shape of dealer-surface answers: as clients see them, or as the pages say."),
     ] = "live"
+    report_zones_as: Annotated[
+        Text | None,
+        Field(
+            description="Body field for the open zones of a reported arm_failure; the documents show none. "
+            "Left out: they are recorded, and not sent."
+        ),
+    ] = None
     clear: Annotated[
         Literal["null", "empty"],
         BeforeValidator(_clearing),

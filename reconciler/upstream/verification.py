@@ -20,16 +20,14 @@ from reconciler.errors import (
     UnsupportedError,
 )
 from reconciler.intents import IntentStatus
-from reconciler.kinds.operations import check_accepted
 from reconciler.ledger import Answer, AnswerDraft, Ledger
 from reconciler.ledger.answers import AnswerAction
 from reconciler.model import Address
 from reconciler.places import Place, Sites
 from reconciler.planning.digest import digest
 from reconciler.times import spoken_utc
+from reconciler.upstream.endpoints import accepted
 from reconciler.upstream.naming import contact_id, named_contact
-
-_OPERATION = "verification.answer"
 
 TIMEOUT = 10.0
 """Seconds for a request: a person waits, and so may the next one with an answer."""
@@ -80,9 +78,7 @@ def prepare(account: Account, asked: Question, contact: str, action: AnswerActio
     Raises AlreadyAnsweredError, showing the first answer, where there is or may be one; UnsupportedError for
     an endpoint below the accepted grade; ConfigError for a contact that is not the site's; RemoteError.
     """
-    environment = account.project.environment
-    if not environment.is_sandbox:
-        check_accepted(account.surfaces.operations[_OPERATION], environment.accept, environment.name)
+    accepted(account, "verification.answer")
     place = Sites(account.project, account.ledger.owned(), account.client).place(str(asked.site))
     _check_unanswered(account.ledger, asked, place.site_id)
     who = named_contact(account, asked.site, contact)
@@ -116,7 +112,7 @@ def send(account: Account, prepared: Prepared, *, by: str, now: datetime) -> Ans
     try:
         said = telling.tell(
             account.client,
-            account.surfaces.operations[_OPERATION],
+            accepted(account, "verification.answer"),
             {"dealer_id": place.dealer_id, "site_id": place.site_id, "verification_id": asked.number},
             body,
             journalled.idempotency_key,

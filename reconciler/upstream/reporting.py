@@ -1,0 +1,251 @@
+"""Arming states of a partner-triggered project, reported in the order in which they came.
+
+A report is put into its site's queue in the ledger first. Whoever has the site's turn then sends all that is
+in the queue, in order, what other processes put there and did not come to send included. So two reports of
+one site never overtake each other, and none is lost with the process that was to send it.
+
+A report says what a site is since an instant, and nobody but this queue says so: one without a clear answer
+is sent again as it was, with its own Idempotency-Key, before anything that came after it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconciler.account import Account, store_of
+from reconciler.alerting.book import AlertBook
+from reconciler.alerting.senders import receivers
+from reconciler.arming.reported import ALL, SETTLED, Reported, Standing, judge
+from reconciler.chekt import telling
+from reconciler.errors import AmbiguousError, ApiError, AuthError, LockedError, RemoteError, ReportError
+from reconciler.ledger import ArmingReport, ReportDraft
+from reconciler.ledger.reports import ReportStatus
+from reconciler.model import Address, JsonValue
+from reconciler.places import Sites
+from reconciler.planning.digest import digest
+from reconciler.times import spoken_utc
+from reconciler.upstream.endpoints import accepted
+
+WITHIN = timedelta(seconds=5)
+"""From the state to CHeKT's knowledge of it (chekt-api/README.md section 4.7)."""
+
+TIMEOUT = 4.0
+"""Seconds for one request, so that people hear of a late report in time."""
+
+PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)
+"""Seconds before each repeat (DESIGN section 5)."""
+
+AHEAD = timedelta(seconds=60)
+"""By which a state may lie ahead of this machine's clock."""
+
+_TURN_SECONDS = 0.05
+_LEFT_AFTER = timedelta(seconds=60)
+"""A report that waits for longer has no process to send it any more."""
+
+_LATE, _FAILED = "report_late", "report_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A state that somebody has to report. ``partition``: a number, or ``all``. ``at`` is aware."""
+
+    site: Address
+    state: Reported
+    at: datetime
+    partition: str = ALL
+    user: str = ""
+    source: str = ""
+    zones: tuple[str, ...] = ()
+    resync: bool = False
+
+
+class Reporting:
+    """The queues of an account's sites. Thread-safe, but one thread at a time for a site."""
+
+    def __init__(self, account: Account) -> None:
+        """Raises UnsupportedError where the endpoint is below the accepted grade, SecretError."""
+        self._account = account
+        self._book = account.ledger
+        self._runtime = account.runtime
+        self._endpoint = accepted(account, "arming_state.report")
+        self._sites = Sites(account.project, account.ledger.owned(), account.client)
+        self._alerts = AlertBook(account.ledger, receivers(account.project, account.runtime))
+        self._telling = threading.Lock()
+        self.untold: list[str] = []
+        """Why people could not be told of something, as sentences."""
+
+    def queue(self, told: Told) -> ArmingReport | None:
+        """Put ``told`` into its site's queue; None where that was reported before and lasts.
+
+        Raises ReportError for a state that cannot follow on what was reported, RemoteError for a site that is
+        not in the account.
+        """
+        now = self._runtime.clock()
+        _check(told, now)
+        place = self._sites.place(str(told.site))
+        with self._book.transaction():
+            if not told.resync and _judged(told, self._known(place.site_id)) == "unchanged":
+                return None
+            sequence = self._book.next_sequence(place.site_id)
+            draft = ReportDraft(
+                site=told.site,
+                dealer_id=place.dealer_id,
+                site_id=place.site_id,
+                partition=told.partition,
+                state=told.state.value,
+                zones=told.zones,
+                source=told.source,
+                user_id=told.user,
+                resync=told.resync,
+                happened_at=told.at,
+                queued_at=now,
+            )
+            content: list[JsonValue] = [place.site_id, sequence, told.partition, told.state, str(told.at)]
+            key = digest(["arming-state", *content])
+            return self._book.queue_report(draft, sequence, key.removeprefix("sha256:"))
+
+    def left_behind(self) -> list[ArmingReport]:
+        """What processes that ended put into queues and did not come to send: a report of each site."""
+        return self._book.overdue_reports(self._runtime.clock() - _LEFT_AFTER)
+
+    def deliver(self, queued: ArmingReport) -> ArmingReport:
+        """Send what is in the queue of ``queued``'s site, as soon as it is our turn; how ``queued`` ended.
+
+        Another process may have sent it meanwhile. Does not raise for reports that failed.
+        """
+        project, runtime = self._account.project, self._runtime
+        turn = f"report:{project.environment.name}:{queued.site_id}"
+        while (now := self._book.report(queued.id)).status in ("queued", "sending"):
+            try:
+                with store_of(project, runtime).lock(turn, command="arming report", now=runtime.clock()):
+                    for waiting in self._book.waiting_reports(queued.site_id):
+                        self._send(waiting)
+            except LockedError:
+                runtime.sleep(_TURN_SECONDS)
+        return now
+
+    def _known(self, site_id: str, before: int | None = None) -> Mapping[str, Standing]:
+        return {
+            each.partition: Standing(
+                None if each.status == "unknown" else Reported(each.state), each.happened_at, each.sequence
+            )
+            for each in self._book.last_reports(site_id, before)
+        }
+
+    def _send(self, report: ArmingReport) -> None:
+        """Send one report and settle it. What follows on a report that was refused may be refused here."""
+        doubtful = report.status == "sending"  # its process ended while it was sent
+        if not doubtful and not report.resync:
+            try:
+                known = self._known(report.site_id, report.sequence)
+                judge(known, report.partition, Reported(report.state), report.happened_at)
+            except ValueError as exc:
+                self._settle(report, "failed", f"what came before it was not reported: {exc}")
+                return
+        self._book.begin_report(report)
+        status, note = self._tried(report, doubtful=doubtful)
+        self._settle(report, status, note)
+
+    def _tried(self, report: ArmingReport, *, doubtful: bool) -> tuple[ReportStatus, str]:
+        """Send ``report`` until CHeKT has answered, as often as it makes sense; how that ended, and why.
+
+        ``doubtful``: it may have arrived already.
+        """
+        late = False
+        note = ""
+        for pause in (0.0, *PAUSES):
+            if pause:
+                self._runtime.waiting(f"{report.state} of {report.site} is not reported: {note}", pause)
+                self._runtime.sleep(pause)
+            try:
+                self._tell(report)
+            except AmbiguousError as exc:
+                doubtful, note = True, exc.message
+            except (ApiError, AuthError) as exc:
+                note = exc.message
+                if not isinstance(exc, ApiError) or exc.status != 429:
+                    break
+            except RemoteError as exc:
+                note = exc.message
+            else:
+                self._heed_delay(report, "it took that long")
+                return "done", ""
+            late = late or self._heed_delay(report, note)
+        return ("unknown" if doubtful else "failed"), note
+
+    def _tell(self, report: ArmingReport) -> None:
+        named = self._account.project.environment.report_zones_as
+        zones: JsonValue = list(report.zones)
+        body = telling.report_body(
+            report.state,
+            report.partition,
+            report.happened_at,
+            user_id=report.user_id,
+            source=report.source,
+            more={named: zones} if named is not None and report.zones else {},
+        )
+        telling.tell(
+            self._account.client,
+            self._endpoint,
+            {"dealer_id": report.dealer_id, "site_id": report.site_id},
+            body,
+            report.idempotency_key,
+            timeout=TIMEOUT,
+            once=True,
+        )
+
+    def _heed_delay(self, report: ArmingReport, why: str) -> bool:
+        """Tell people of a report that is later than CHeKT allows; whether it is."""
+        began = report.queued_at if report.resync else report.happened_at
+        late = self._runtime.clock() - began > WITHIN
+        if late:
+            what = f"{report.state} since {spoken_utc(began)} was not reported within 5 s: {why}"
+            self._heed(report, {_LATE: what})
+        return late
+
+    def _settle(self, report: ArmingReport, status: ReportStatus, note: str) -> None:
+        self._book.settle_report(report, status, note, self._runtime.clock())
+        word = "may not have been" if status == "unknown" else "was not"
+        what = f"{report.state} since {spoken_utc(report.happened_at)} {word} reported: {note}"
+        self._heed(report, {} if status == "done" else {_FAILED: what})
+
+    def _heed(self, report: ArmingReport, found: Mapping[str, str]) -> None:
+        partition = None if report.partition == ALL else int(report.partition)
+        where = (str(report.site), partition)
+        with self._telling:
+            known = [
+                alert
+                for alert in self._book.open_alerts()
+                if (alert.target, alert.partition) == where and alert.code in (_LATE, _FAILED)
+            ]
+            if known or found:
+                self._alerts.adjust(*where, known, found, self._runtime.clock())
+                self.untold += self._alerts.tell()
+
+
+def _check(told: Told, now: datetime) -> None:
+    """Raises ReportError for a report that makes no sense, whatever was reported before."""
+    wrong = ""
+    if told.zones and told.state is not Reported.ARM_FAILURE:
+        wrong = f"zones belong to arm_failure, not to {told.state}"
+    elif told.at > now + AHEAD:
+        wrong = f"it is to begin only at {spoken_utc(told.at)}"
+    elif told.resync and told.state not in SETTLED:
+        wrong = f"{told.state} does not last; resynchronise to one of {', '.join(sorted(SETTLED))}"
+    if wrong:
+        raise ReportError(f"{told.state} cannot be reported: {wrong}", address=told.site)
+
+
+def _judged(told: Told, known: Mapping[str, Standing]) -> str:
+    try:
+        return judge(known, told.partition, told.state, told.at)
+    except ValueError as exc:
+        about = "" if told.partition == ALL else f" partition {told.partition}"
+        raise ReportError(
+            f"{told.state} of {told.site}{about} was not reported: {exc}",
+            hint="Report what came in between, or --resync where CHeKT is to take the state as it is.",
+            address=told.site,
+        ) from exc

@@ -1,0 +1,347 @@
+"""Arming states of a partner's own system: in order, in time, once, and never lost silently."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reconciler.account import Runtime, open_account
+from reconciler.arming.reported import Reported
+from reconciler.ledger import ArmingReport
+from reconciler.manifests import load
+from reconciler.model import Address
+from reconciler.redaction import Redactor
+from reconciler.sandbox import Fault, Sandbox, Switches
+from reconciler.upstream.reporting import Reporting, Told
+from tests.faults.processes import MOMENTS, Moment
+from tests.integration.conftest import Cli
+from tests.upstream.conftest import SITES, Integration, Made, deadly, run_killed
+
+PARTNER = "version: 1\narming_model: partner_triggered\n"
+PANEL = Switches(rate_limits=False, arming_model="partner_triggered")
+NO_KEYS = PANEL.changed({"idempotency": False})
+"""A server that honours no Idempotency-Key: a repeat is seen."""
+
+PATH = "/v1/sites/.*/arming-state"
+HQ = Address("site", ("acme", "hq"))
+
+
+@pytest.fixture
+def partner(integration: Made) -> Integration:
+    made = integration(PARTNER)
+    made.served.sandbox.switches = NO_KEYS
+    return made
+
+
+def arrived(sandbox: Sandbox, url: str, external_id: str = "hq") -> list[str]:
+    """The states that the site has gone through, as CHeKT's log has them: armed without its mode."""
+    row = sandbox.store.find("site", "12345", external_id)
+    assert row is not None
+    history: list[dict[str, Any]] = httpx.get(
+        f"{url}/sim/v0/sites/{row.id}/arming/history", trust_env=False
+    ).json()
+    return [each["status"] for each in history]
+
+
+def logged(*states: str) -> list[str]:
+    """``states`` as the log has them."""
+    return ["armed" if state.startswith("armed_") else state for state in states]
+
+
+def states(made: Integration, external_id: str = "hq") -> list[str]:
+    return arrived(made.served.sandbox, made.served.server.url, external_id)
+
+
+def outcomes(made: Integration, site: str = "hq") -> list[str]:
+    rows = made.run("arming", "history", site, "--format", "json").json["reports"]
+    return [row["outcome"] for row in rows]
+
+
+def test_a_state_is_reported_with_who_and_how(partner: Integration) -> None:
+    by = ("--user", "jane", "--source", "keypad")
+    done = partner.run("arming", "report", "hq", "--state", "ARMED_AWAY", *by, "--format", "json")
+    assert (done.code, done.json["outcome"], done.json["seconds"] < 5) == (0, "done", True)
+    assert states(partner) == logged("armed_away")
+    row = partner.served.sandbox.store.find("site", "12345", "hq")
+    assert row is not None
+    url = f"{partner.served.server.url}/sim/v0/sites/{row.id}/arming"
+    [now] = httpx.get(url, trust_env=False).json()
+    assert (now["by"], now["method"], now["since"]) == ("jane", "keypad", done.json["since"])
+    assert "armed_away by jane (keypad)  done" in partner.run("arming", "history", "hq").out
+
+
+def test_what_cannot_follow_is_refused_before_anything_is_sent(partner: Integration) -> None:
+    assert partner.run("arming", "report", "hq", "--state", "disarmed").code == 0
+    partner.served.forget()
+    for state, more, said in (
+        ("entry_delay", (), "disarmed is not followed by entry_delay"),
+        ("armed_away", ("--at", "2020-01-01T00:00:00Z"), "older than what was reported last"),
+        ("armed_away", ("--zone", "3"), "zones belong to arm_failure"),
+        ("armed_away", ("--at", "+2h"), "is to begin only at"),
+        ("entry_delay", ("--resync",), "entry_delay does not last"),
+        ("open", (), "there is no state 'open'"),
+        ("disarmed", ("--partition", "x"), "neither a number nor all"),
+    ):
+        refused = partner.run("arming", "report", "hq", "--state", state, *more)
+        assert (refused.code, said in refused.err) == (1, True), refused.err
+    again = partner.run("arming", "report", "hq", "--state", "disarmed")
+    assert (again.code, "nothing was sent" in again.out) == (0, True)
+    assert partner.served.calls() == []
+    assert outcomes(partner) == ["done"]
+
+
+def test_a_state_is_resynchronised_only_when_asked(partner: Integration) -> None:
+    partner.served.sandbox.switches = NO_KEYS.changed({"invalid_transition": "accept"})
+    for state in ("armed_stay", "entry_delay"):
+        assert partner.run("arming", "report", "hq", "--state", state).code == 0
+    assert partner.run("arming", "report", "hq", "--state", "armed_away").code == 1
+    assert partner.run("arming", "report", "hq", "--state", "armed_away", "--resync").code == 0
+    assert states(partner) == logged("armed_stay", "entry_delay", "armed_away")
+
+
+BROKEN = {
+    "time-out after effect": Fault("timeout", "POST", PATH, when="after", seconds=0.1),
+    "time-out before effect": Fault("timeout", "POST", PATH, seconds=0.1),
+    "500 after effect": Fault("status", "POST", PATH, when="after"),
+    "500 before effect": Fault("status", "POST", PATH),
+    "429": Fault("status", "POST", PATH, status=429, seconds=0.1),
+    "connection lost": Fault("drop", "POST", PATH, when="after"),
+}
+
+
+def reported(
+    made: Integration, told: list[Told], clock: Callable[[], datetime] | None = None
+) -> tuple[list[ArmingReport], list[str]]:
+    """What became of ``told``, with pauses that take no time, and the alerts that are open then."""
+    pauses: list[float] = []
+
+    def now() -> datetime:
+        return (clock or (lambda: datetime.now(UTC)))() + timedelta(seconds=sum(pauses))
+
+    runtime = Runtime({**os.environ}, Redactor(), now, sleep=pauses.append)
+    with open_account(load(made.directory, env=os.environ), runtime, "partner") as account:
+        reporting = Reporting(account)
+        ended = [reporting.deliver(each) for each in map(reporting.queue, told) if each is not None]
+        return ended, [alert.code for alert in account.ledger.open_alerts()]
+
+
+def told(state: Reported, site: Address = HQ, **more: Any) -> Told:
+    return Told(site, state, datetime.now(UTC), **more)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_report_without_an_answer_is_sent_again_until_there_is_one(partner: Integration, name: str) -> None:
+    partner.served.sandbox.add_fault(BROKEN[name])
+    [ended], alerts = reported(partner, [told(Reported.ARMED_AWAY)])
+    assert (ended.status, alerts) == ("done", [])
+    assert states(partner) == logged("armed_away")
+    keys = {r.idempotency_key for r in partner.served.log() if r.path.endswith("arming-state")}
+    assert keys == {ended.idempotency_key}, "a repeat is the same intent"
+
+
+def test_a_report_that_never_gets_an_answer_is_unknown_and_people_are_told(partner: Integration) -> None:
+    partner.served.sandbox.add_fault(Fault("status", "POST", PATH, count=0, when="after"))
+    [lost], alerts = reported(partner, [told(Reported.ARMED_AWAY)])
+    assert (lost.status, alerts) == ("unknown", ["report_failed"])
+    partner.served.sandbox.faults.clear()
+    [ended], alerts = reported(partner, [told(Reported.DISARMED)])
+    assert (ended.status, alerts) == ("done", []), "the next state is clear again"
+    assert states(partner) == logged("armed_away", "disarmed")
+
+
+def test_a_late_report_alerts_while_it_is_tried_and_ends_that_when_it_arrives(partner: Integration) -> None:
+    partner.served.sandbox.add_fault(Fault("status", "POST", PATH, count=3))
+    [ended], alerts = reported(partner, [told(Reported.ARMED_AWAY)])
+    assert (ended.status, alerts) == ("done", [])
+    history = partner.run("arming", "history", "hq", "--format", "json").json["reports"]
+    assert history[0]["seconds"] > 5
+
+
+def test_a_refused_report_fails_and_what_follows_on_it_is_judged_anew(partner: Integration) -> None:
+    partner.served.sandbox.add_fault(Fault("status", "POST", PATH, status=403))
+    first, second = told(Reported.ARMED_AWAY), told(Reported.DISARMED)
+    ended, alerts = reported(partner, [first, second])
+    assert [each.status for each in ended] == ["failed", "done"]
+    assert alerts == []
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_report_whose_process_was_killed_is_sent_before_the_next_one(
+    cli: Cli, project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, moment: Moment
+) -> None:
+    directory = project(sites_yaml=SITES, reconciler_yaml=PARTNER)
+    with deadly() as (sandbox, variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert cli("apply", directory, "--yes").code == 0
+        sandbox.switches = NO_KEYS
+        run_killed(
+            sandbox, variables, 2, moment, "arming", "report", "hq", directory, "--state", "armed_away"
+        )
+        assert cli("arming", "report", "hq", directory, "--state", "disarmed").code == 0
+        assert arrived(sandbox, variables["CHEKT_BASE_URL"]) == logged("armed_away", "disarmed")
+        rows = cli("arming", "history", "hq", directory, "--format", "json").json["reports"]
+        assert [(row["state"], row["outcome"]) for row in rows] == [
+            ("armed_away", "done"),
+            ("disarmed", "done"),
+        ]
+
+
+def test_what_a_process_left_behind_is_sent_by_the_next_batch(partner: Integration, tmp_path: Path) -> None:
+    early = datetime.now(UTC) - timedelta(minutes=5)
+    runtime = Runtime(os.environ, Redactor(), lambda: early)
+    with open_account(load(partner.directory, env=os.environ), runtime, "partner") as account:
+        Reporting(account).queue(Told(HQ, Reported.ARMED_AWAY, early))
+    nothing = tmp_path / "none.jsonl"
+    nothing.write_text("", encoding="utf-8")
+    done = partner.run("arming", "report", "--from", nothing)
+    assert (done.code, done.out) == (0, "Reports: 1 done.\n")
+    assert states(partner) == logged("armed_away")
+
+
+FLEET = 50
+CYCLE = ("arming_in_progress", "armed_away", "entry_delay", "disarmed")
+
+
+def fleet(count: int) -> str:
+    sites = [f"kind: site\nid: s{number}\nname: S{number}\ntimezone: UTC\n" for number in range(count)]
+    return "---\n".join(["kind: dealer\nid: acme\ndealer_id: 12345\n", *sites])
+
+
+def piped(
+    variables: Mapping[str, str], directory: Path, rows: list[dict[str, object]]
+) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "arming", "report", "--from", "-", directory, "-f", "json"],
+        env={**os.environ, **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write("".join(json.dumps(row) + "\n" for row in rows))
+    return process
+
+
+def test_fifty_sites_report_side_by_side_each_in_order(integration: Made) -> None:
+    made = integration(PARTNER, fleet(FLEET))
+    made.served.sandbox.switches = PANEL
+    made.served.sandbox.add_fault(Fault("status", "POST", PATH, nth=20, count=3, status=429, seconds=0.1))
+    rows = [{"site": f"s{number}", "state": state} for state in CYCLE for number in range(FLEET)]
+    process = piped(made.served.environment, made.directory, [*rows, {"site": "s1", "state": "entry_delay"}])
+    out, err = process.communicate(timeout=60)
+    document = json.loads(out)
+    assert (process.returncode, document["counts"]) == (1, {"done": 4 * FLEET, "refused": 1}), err
+    assert document["failures"][0]["line"] == 4 * FLEET + 1
+    for number in range(FLEET):
+        assert states(made, f"s{number}") == logged(*CYCLE)
+
+
+def test_two_processes_never_overtake_each_other_at_one_site(partner: Integration) -> None:
+    partner.served.sandbox.add_fault(Fault("slow", "POST", PATH, count=0, seconds=0.05))
+    turns = ("armed_away", "disarmed") * 5
+    both = [
+        piped(
+            partner.served.environment, partner.directory, [{"site": "hq", "state": state} for state in turns]
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        out, err = process.communicate(timeout=60)
+        assert json.loads(out)["counts"].get("failed") is None, (out, err)
+    rows = partner.run("arming", "history", "hq", "--format", "json").json["reports"]
+    assert [row["outcome"] for row in rows] == ["done"] * len(rows)
+    assert states(partner) == logged(*(row["state"] for row in rows)), "arrived in the order of the queue"
+    assert all(one["state"] != other["state"] for one, other in pairwise(rows))
+
+
+def test_a_line_that_is_wrong_is_told_and_the_others_go_on(partner: Integration, tmp_path: Path) -> None:
+    lines = tmp_path / "events.jsonl"
+    lines.write_text(
+        '{"site": "hq", "state": "armed_away", "zones": ["003"]}\n'
+        "no json\n"
+        "[]\n\n"
+        '{"site": "nowhere", "state": "disarmed"}\n'
+        '{"site": "hq", "state": "disarmed", "color": "red"}\n'
+        '{"site": "hq", "state": "disarmed", "at": "2026-11-20T18:00:00"}\n'
+        '{"site": "hq"}\n'
+        '{"site": "depot", "state": "arm_failure", "zones": ["003"], "user": "jane"}\n',
+        encoding="utf-8",
+    )
+    done = partner.run("arming", "report", "--from", lines)
+    assert (done.code, done.out.splitlines()[0]) == (1, "Reports: 1 done, 7 refused.")
+    assert [line.split()[1] for line in done.out.splitlines()[1:]] == ["1", "2", "3", "5", "6", "7", "8"]
+    assert "arm_failure (zones 003) by jane" in partner.run("arming", "history", "depot").out
+
+
+def test_open_zones_are_sent_where_somebody_knows_the_field(partner: Integration) -> None:
+    settings = f"{PARTNER}environments: {{embedded: {{report_zones_as: open_zones}}}}\n"
+    (partner.directory / "reconciler.yaml").write_text(settings, encoding="utf-8")
+    refused = partner.run("arming", "report", "hq", "--state", "arm_failure", "--zone", "003")
+    assert (refused.code, "there is no field open_zones" in refused.err) == (1, True)
+
+
+def test_on_a_real_host_the_endpoint_counts_by_its_grade_and_can_be_corrected(partner: Integration) -> None:
+    live = f"environments:\n  live: {{base_url: '{partner.served.server.url}', sandbox: false}}\n"
+    settings = partner.directory / "reconciler.yaml"
+    settings.write_text(PARTNER + live, encoding="utf-8")
+    partner.served.forget()
+    refused = partner.run("arming", "report", "hq", "--state", "disarmed", "--env", "live")
+    assert (refused.code, "is named only, live accepts documented or better" in refused.err) == (1, True)
+    assert partner.served.calls() == []
+    corrected = "endpoints: {arming_state: {report: POST /partner/v1/sites/{site_id}/arming-state}}\n"
+    quoted = corrected.replace("POST", "'POST").replace("state}}\n", "state'}}\n")
+    settings.write_text(PARTNER + live + quoted, encoding="utf-8")
+    gone = partner.run("arming", "report", "hq", "--state", "disarmed", "--env", "live")
+    assert gone.code == 1
+    number = partner.served.site_id("hq")
+    assert partner.served.calls()[-1] == f"POST /partner/v1/sites/{number}/arming-state"
+    settings.write_text(PARTNER + quoted.replace("report", "tell"), encoding="utf-8")
+    wrong = partner.run("validate")
+    assert (wrong.code, "write endpoints.arming_state.report" in wrong.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("enforce", "--once"),
+        ("override", "set", "site:acme/hq", "--state", "disarmed", "--until", "+1h", "--reason", "test"),
+    ],
+)
+def test_where_the_partner_arms_the_other_model_commands_nothing(
+    partner: Integration, command: tuple[str, ...]
+) -> None:
+    refused = partner.run(*command)
+    assert (refused.code, "CHeKT forbids mixing both models" in refused.err) == (1, True)
+
+
+def test_where_chekt_arms_nothing_is_reported(integration: Made) -> None:
+    made = integration()
+    refused = made.run("arming", "report", "hq", "--state", "disarmed")
+    assert (refused.code, "this project is chekt_triggered" in refused.err) == (1, True)
+    assert made.served.calls() == []
+
+
+def test_a_ledger_on_a_git_branch_cannot_order_reports(partner: Integration) -> None:
+    live = "ledger: git+branch://ledger\nenvironments:\n  live: {base_url: 'https://api.example.com'}\n"
+    (partner.directory / "reconciler.yaml").write_text(PARTNER + live, encoding="utf-8")
+    refused = partner.run("arming", "report", "hq", "--state", "disarmed", "--env", "live")
+    assert (refused.code, "a git branch is too slow" in refused.err) == (1, True)
+
+
+def test_the_embedded_sandbox_takes_reports_too(cli: Cli, project: Callable[..., Path]) -> None:
+    directory = project(sites_yaml=SITES, reconciler_yaml=PARTNER)
+    assert cli("apply", directory, "--yes").code == 0
+    assert cli("arming", "report", "hq", directory, "--state", "armed_stay").code == 0
+    assert cli("arming", "report", "hq", directory, "--state", "disarmed").code == 0
