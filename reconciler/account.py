@@ -20,9 +20,16 @@ from reconciler import chekt
 from reconciler.errors import ConfigError, LockedError, SecretError
 from reconciler.kinds.operations import SUBJECTS
 from reconciler.kinds.surfaces import Surfaces, confirmed, surfaces
-from reconciler.ledger import KEY_VARIABLE, BranchStore, FileStore, Ledger, Lock, Store
+from reconciler.ledger import KEY_VARIABLE, BranchStore, FileStore, Ledger, Lock, Store, database_store
 from reconciler.manifests import Project, secrets
-from reconciler.manifests.ledger_setting import DEFAULT_FILE, LedgerBranch, LedgerFile
+from reconciler.manifests.ledger_setting import (
+    DEFAULT_FILE,
+    LedgerDatabase,
+    LedgerFile,
+    LedgerPlace,
+    database_place,
+    passwords_in,
+)
 from reconciler.manifests.settings import RateSettings
 from reconciler.model import Address, Resource, SecretRef, Surface
 from reconciler.observer import NOBODY, Observer
@@ -187,13 +194,33 @@ def store_of(project: Project, runtime: Runtime) -> Store:
     return runtime.stores[key]
 
 
-def _store(project: Project, runtime: Runtime, place: LedgerFile | LedgerBranch) -> Store:
+def _referenced(project: Project, runtime: Runtime, ref: SecretRef) -> LedgerDatabase:
+    """The database whose URL is kept outside of the manifests; masked, with its password, from now on."""
+    url = secrets.resolve(ref, project.directory, runtime.env)
+    runtime.redactor.add(url)
+    try:
+        for password in passwords_in(url):
+            runtime.redactor.add(password)
+        return database_place(url)
+    except ValueError as exc:
+        raise ConfigError(
+            f"the ledger's URL in {{{ref.store}: {ref.name}}} cannot be used: {exc}",
+            hint="Write it as postgresql://USER:PASSWORD@HOST/DATABASE?schema=NAME.",
+        ) from exc
+
+
+def _store(project: Project, runtime: Runtime, place: LedgerPlace | SecretRef) -> Store:
     """The store at ``place``. The simulator in process is this directory's own, and so is its ledger."""
     name = project.environment.name
-    if isinstance(place, LedgerBranch) and project.environment.is_embedded:
+    if not isinstance(place, LedgerFile) and project.environment.is_embedded:
         place = LedgerFile(DEFAULT_FILE)
+    if isinstance(place, SecretRef):
+        place = _referenced(project, runtime, place)
     if isinstance(place, LedgerFile):
         return FileStore(project.directory / place.path, name)
+    if isinstance(place, LedgerDatabase):
+        runtime.redactor.add(runtime.env.get("PGPASSWORD", ""))
+        return database_store(place.url, place.schema, name, runtime.env, runtime.redactor)
     key = runtime.env.get(KEY_VARIABLE)
     if key:
         runtime.redactor.add(key)

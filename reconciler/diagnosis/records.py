@@ -53,7 +53,7 @@ def _look(project: Project, runtime: Runtime, ledger: Ledger, now: datetime) -> 
     last = next((run for run in ledger.runs(_RUNS) if run.command in _APPLIES), None)
     held = [f"{what} is locked by {holder}" for what, holder in holders.items() if holder is not None]
     facts: dict[str, JsonValue] = {
-        "place": project.settings.ledger,
+        "place": project.settings.ledger_text,
         "account": ledger.account(),
         "owned": len(ledger.owned()),
         "unsettled": [str(intent.address) for intent in unsettled],
@@ -65,7 +65,7 @@ def _look(project: Project, runtime: Runtime, ledger: Ledger, now: datetime) -> 
     if last is not None:
         ago = spoken_length(max(0.0, (now - last.started_at).total_seconds()))
         age = f"the last {last.command} was {ago} ago ({last.result or 'it did not end'})"
-    said = f"{project.settings.ledger} is about {ledger.account()}: {facts['owned']} owned; {age}"
+    said = f"{project.settings.ledger_text} is about {ledger.account()}: {facts['owned']} owned; {age}"
     said += "".join(f"; {each}" for each in held)
     if unsettled:
         said += f"; the outcome of {len(unsettled)} writes is not known"

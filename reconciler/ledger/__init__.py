@@ -14,7 +14,7 @@ from reconciler.ledger.lanes import DueRow, Hold, LaneRow, LaneTables, fence, la
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder, user_name
 from reconciler.ledger.reports import ArmingReport, ReportDraft
-from reconciler.ledger.store import FileStore, Lock, Store
+from reconciler.ledger.store import FileStore, Lock, Store, database_store
 from reconciler.ledger.upkeep import keep_moves, keep_secrets
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "ReportDraft",
     "Run",
     "Store",
+    "database_store",
     "fence",
     "keep_moves",
     "keep_secrets",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from reconciler.errors import ConfigError
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder, holder_of
 
@@ -71,3 +72,22 @@ class FileStore:
 
     def holder(self, name: str) -> Holder | None:
         return holder_of(self._path.parent, name)
+
+
+def database_store(
+    url: str, schema: str, environment: str, env: Mapping[str, str], redact: Callable[[str], str] = str
+) -> Store:
+    """A ledger in the schema ``schema`` of the PostgreSQL database ``url``, in libpq's form.
+
+    ``env``: environment variables, which say who runs this; ``redact`` masks secrets in texts. Raises
+    ConfigError where the client for PostgreSQL is not installed.
+    """
+    try:
+        from reconciler.ledger.postgres_session import Place  # noqa: PLC0415  of the extra `fleet`
+        from reconciler.ledger.postgres_store import PostgresStore  # noqa: PLC0415
+    except ImportError as exc:
+        raise ConfigError(
+            f"the ledger is in a PostgreSQL database, and psycopg cannot be used: {exc}",
+            hint="Install it: pip install 'chekt-reconciler[fleet]'",
+        ) from exc
+    return PostgresStore(Place(url, schema, redact), environment, env)

@@ -22,7 +22,8 @@ class SettingsModel(BaseModel):
     )
 
 
-def _secret(value: object) -> SecretRef:
+def secret(value: object) -> SecretRef:
+    """The reference as written. Raises PydanticCustomError, never with the value in it."""
     if isinstance(value, SecretRef):
         return value
     try:
@@ -34,10 +35,10 @@ def _secret(value: object) -> SecretRef:
 def _hook_url(value: object) -> object:
     if isinstance(value, str) and value.startswith("http://") and not is_loopback(value):
         raise PydanticCustomError("hook_url", "plain http is refused except on this machine; write https://")
-    return _secret(value) if isinstance(value, Mapping) else value
+    return secret(value) if isinstance(value, Mapping) else value
 
 
-Secret = Annotated[SecretRef, BeforeValidator(_secret), WithJsonSchema(secret_schema("DIR"))]
+Secret = Annotated[SecretRef, BeforeValidator(secret), WithJsonSchema(secret_schema("DIR"))]
 HookUrl = Annotated[Url | Secret, BeforeValidator(_hook_url)]
 """Where something is posted: a URL, or a reference where the URL itself is a secret."""
 

@@ -17,11 +17,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from reconciler.kinds.schedule import Duration, seconds
-from reconciler.kinds.values import Identifier, Text
-from reconciler.manifests.ledger_setting import DEFAULT_FILE, LedgerBranch, LedgerFile, ledger_place
+from reconciler.kinds.values import Identifier, Text, secret_schema
+from reconciler.manifests.ledger_setting import DEFAULT_FILE, LedgerPlace, ledger_place
 from reconciler.manifests.listen_settings import ListenSettings
-from reconciler.manifests.setting_types import HookUrl, Seconds, Secret, SettingsModel
-from reconciler.model import Grade, Surface
+from reconciler.manifests.setting_types import HookUrl, Seconds, Secret, SettingsModel, secret
+from reconciler.model import Grade, SecretRef, Surface
 from reconciler.urls import base_url, is_loopback
 
 SETTINGS_FILE = "reconciler.yaml"
@@ -31,7 +31,9 @@ EMBEDDED = "embedded"
 ArmingModel = Literal["chekt_triggered", "partner_triggered"]
 
 
-def _ledger(value: str) -> str:
+def _ledger(value: object) -> str | SecretRef:
+    if not isinstance(value, str):
+        return secret(value)
     try:
         ledger_place(value)
     except ValueError as exc:
@@ -224,12 +226,14 @@ class Settings(SettingsModel):
         Field(description="The webhook receiver: where it listens and what it does with events."),
     ] = None
     ledger: Annotated[
-        Text,
-        AfterValidator(_ledger),
+        Text | SecretRef,
+        BeforeValidator(_ledger),
+        WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, secret_schema("DIR")]}),
         Field(
-            description="Where the ledger is kept: an SQLite file, relative to DIR, or "
-            "git+branch://NAME[?remote=REMOTE&lease=10m], a branch of the repository DIR lies in.",
-            examples=[DEFAULT_FILE, "git+branch://reconciler-ledger"],
+            description="Where the ledger is kept: an SQLite file, relative to DIR; "
+            "git+branch://NAME[?remote=REMOTE&lease=10m], a branch of the repository DIR lies in; or "
+            "postgresql://HOST/DATABASE[?schema=NAME], without a password.",
+            examples=[DEFAULT_FILE, "git+branch://reconciler-ledger", "postgresql:///reconciler?schema=acme"],
         ),
     ] = DEFAULT_FILE
     plan_lifetime: Annotated[Duration, Field(description='How long a saved plan may be applied: "24h".')] = (
@@ -237,9 +241,15 @@ class Settings(SettingsModel):
     )
 
     @property
-    def ledger_place(self) -> LedgerFile | LedgerBranch:
-        """What ``ledger`` names."""
-        return ledger_place(self.ledger)
+    def ledger_place(self) -> LedgerPlace | SecretRef:
+        """What ``ledger`` names, or where the URL of its database is kept."""
+        return self.ledger if isinstance(self.ledger, SecretRef) else ledger_place(self.ledger)
+
+    @property
+    def ledger_text(self) -> str:
+        """``ledger`` as it is written."""
+        ref = self.ledger
+        return f"{{{ref.store}: {ref.name}}}" if isinstance(ref, SecretRef) else ref
 
     @property
     def plan_life(self) -> timedelta:

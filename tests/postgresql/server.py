@@ -40,9 +40,13 @@ class Server:
         """The database, for libpq."""
         return f"postgresql://{USER}@/{DATABASE}?host={self.folder}"
 
+    def schema(self) -> str:
+        """The name of a schema that nobody has used: a ledger's own."""
+        return f"test_{os.getpid()}_{next(_schemas)}"
+
     def ledger(self) -> str:
-        """A ledger that nobody has used: a schema of its own."""
-        return f"{self.url}&schema=test_{os.getpid()}_{next(_schemas)}"
+        """What ``ledger:`` names for a ledger that nobody has used."""
+        return f"{self.url}&schema={self.schema()}"
 
 
 def join(shared: Path) -> Server:

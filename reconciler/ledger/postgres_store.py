@@ -1,0 +1,187 @@
+"""A ledger in a PostgreSQL database: for machines that work on one account together."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from reconciler.errors import LedgerError, LockedError
+from reconciler.ledger.claim import run_url
+from reconciler.ledger.database import Column, Database, Row, instant, stamp
+from reconciler.ledger.ledger import Ledger
+from reconciler.ledger.lock import Holder, user_name
+from reconciler.ledger.postgres_session import Place, Session, exists, holder_row
+
+
+class PostgresDatabase(Database):
+    """The tables of a ledger on PostgreSQL. ``closing`` hears that they are not used any more."""
+
+    def __init__(self, session: Session, environment: str, closing: Callable[[], None]) -> None:
+        super().__init__(str(session.place), environment)
+        self._session = session
+        self._closing: Callable[[], None] | None = closing
+
+    def close(self) -> None:
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            closing()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._session.transaction()
+
+    def still(self) -> AbstractContextManager[None]:
+        return self._session.still()
+
+    def rows(self, statement: str, values: tuple[object, ...] = ()) -> Sequence[Row]:
+        return self._session.query(statement, values)
+
+    def insert(self, statement: str, values: tuple[object, ...]) -> int:
+        return self._session.insert(statement, values)
+
+    def change(self, statement: str, values: tuple[object, ...]) -> int:
+        return self._session.change(statement, values)
+
+    def columns(self, table: str) -> list[Column]:
+        found = self.rows(
+            "SELECT column_name, column_default FROM information_schema.columns"
+            " WHERE table_schema = current_schema() AND table_name = ? ORDER BY ordinal_position",
+            (table,),
+        )
+        return [Column(name, self._evaluated(default)) for name, default in found]
+
+    def _evaluated(self, expression: str | None) -> object:
+        return None if expression is None else self.rows(f"SELECT {expression}")[0][0]
+
+
+class PostgresStore:
+    """The ledger of ``environment`` at ``place``.
+
+    Ledger and locks share a connection, so that a lock that is lost stops what it was taken for. ``env``:
+    environment variables, which say who runs this.
+    """
+
+    def __init__(self, place: Place, environment: str, env: Mapping[str, str]) -> None:
+        self._place = place
+        self._environment = environment
+        self._env = env
+        self._session: Session | None = None
+        self._users = 0
+        self._joining = threading.Lock()
+
+    def exists(self) -> bool:
+        return self._session is not None or exists(self._place)
+
+    def open(self, warn: Callable[[str], None] | None = None) -> Ledger:  # noqa: ARG002  # nothing is amiss
+        return Ledger(PostgresDatabase(self.join(), self._environment, self.leave))
+
+    def lock(self, name: str, *, command: str, now: datetime) -> PostgresLock:
+        owner = self._env.get("GITHUB_ACTOR") or user_name()
+        run, host = run_url(self._env), socket.gethostname()
+        where = f"{host} ({run})" if run else host
+        return PostgresLock(self, name, Holder(owner, os.getpid(), where, command, stamp(now)))
+
+    def holder(self, name: str) -> Holder | None:
+        row = holder_row(self._place, name)
+        return None if row is None else Holder(*row)
+
+    def database(self) -> PostgresDatabase:
+        """The ledger's tables over a connection of their own. Raises LedgerError."""
+        session = Session(self._place, self._environment)
+        return PostgresDatabase(session, self._environment, session.close)
+
+    def join(self) -> Session:
+        """The connection of this run, to be left after use. Raises LedgerError."""
+        with self._joining:
+            if self._session is None:
+                self._session = Session(self._place, self._environment)
+            self._users += 1
+            return self._session
+
+    def leave(self) -> None:
+        """One user of the connection less; the last one closes it."""
+        with self._joining:
+            self._users -= 1
+            if self._users == 0 and self._session is not None:
+                self._session.close()
+                self._session = None
+
+
+class PostgresLock:
+    """A lock of the ledger, held by this run's connection from ``__enter__`` to ``__exit__``.
+
+    The server frees it when the connection ends, however it ends. A row says who has it; one that is found
+    by whoever takes the lock names a holder that ended without releasing it: ``took_over``.
+    """
+
+    def __init__(self, store: PostgresStore, name: str, holder: Holder) -> None:
+        self._store = store
+        self._name = name
+        self._holder = holder
+        self._session: Session | None = None
+        self.took_over: Holder | None = None
+
+    def __enter__(self) -> Self:
+        """Take the lock. Raises LockedError, naming the holder and since when, if another run has it."""
+        session = self._store.join()
+        try:
+            if not session.take(self._name):
+                raise self._refusal(_holder(session, self._name))
+            try:
+                self.took_over = self._announce(session)
+            except BaseException:
+                session.give_back(self._name)
+                raise
+        except BaseException:
+            self._store.leave()
+            raise
+        self._session = session
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session, self._session = self._session, None
+        assert session is not None
+        try:
+            # Without the connection the lock is free already, and the next holder is told who had it.
+            with suppress(LedgerError):
+                session.change("DELETE FROM locks WHERE name = ?", (self._name,))
+        finally:
+            session.give_back(self._name)
+            self._store.leave()
+
+    def _announce(self, session: Session) -> Holder | None:
+        """Write down who has the lock now; who had it and did not say that it ended."""
+        holder = asdict(self._holder)
+        with session.transaction():
+            before = _holder(session, self._name)
+            session.change(
+                "INSERT INTO locks (name, owner, host, pid, command, since) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, host = excluded.host,"
+                " pid = excluded.pid, command = excluded.command, since = excluded.since",
+                (self._name, *(holder[name] for name in ("user", "host", "pid", "command", "since"))),
+            )
+        return before
+
+    def _refusal(self, holder: Holder | None) -> LockedError:
+        by = "another run" if holder is None else str(holder)
+        return LockedError(
+            f"environment {self._name} is locked by {by}",
+            hint="Run the command again when it has finished, or let it wait: --lock-timeout 5m. "
+            "The lock ends with that process.",
+            command="" if holder is None else holder.command,
+            since=None if holder is None else instant(holder.since),
+            holder=None if holder is None else asdict(holder),
+        )
+
+
+def _holder(session: Session, name: str) -> Holder | None:
+    rows = session.query("SELECT owner, pid, host, command, since FROM locks WHERE name = ?", (name,))
+    return Holder(*rows[0]) if rows else None
