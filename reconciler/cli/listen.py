@@ -121,9 +121,12 @@ def _ears(console: Console, runtime: Runtime, stop: threading.Event, lost: threa
     """Where the service tells: its log on stderr, events on stdout; a reader that went away ends the run."""
     from reconciler.listening.service import Ears
 
+    turn = threading.Lock()
+
     def write(line: str) -> None:
         try:
-            console.out(line)
+            with turn:
+                console.out(line)
         except (BrokenPipeError, OutputError):
             lost.set()
             stop.set()
