@@ -63,12 +63,20 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class TokenSeen:
-    """The token endpoint's answer. ``lifetime``: seconds; ``scopes`` and it are None where nothing says."""
+    """The token endpoint's answer, without the token. ``lifetime``: seconds.
+
+    ``scopes`` and ``lifetime`` are None where nothing tells them.
+    """
 
     answer: Seen
     scopes: frozenset[str] | None = None
     lifetime: float | None = None
     audience: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a token."""
+        return self.answer.status == 200 and not self.answer.problem
 
 
 class Probe:
@@ -105,9 +113,13 @@ class Probe:
         self._http.close()
 
     @property
-    def unreachable(self) -> Seen | None:
-        """The first request that the host did not answer."""
-        return next((seen for seen in self.answers if seen.status is None and seen.sent_at), None)
+    def hopeless(self) -> bool:
+        """Whether to ask on makes no sense: the host does not answer, or there is no token it takes."""
+        if any(seen.status is None and seen.sent_at for seen in self.answers):
+            return True
+        return self.token is not None and (
+            not self.token.given or any(seen.status == 401 for seen in self.answers)
+        )
 
     def budget(self, dealer_id: str | None = None) -> Level:
         """The request budget as it stands. Raises AuthError where no key fits."""
@@ -207,11 +219,15 @@ def _sent(request: httpx.Request) -> float:
 def _token(answer: Seen) -> TokenSeen:
     """What the answer and the token in it say; the token itself is kept nowhere."""
     body = answer.body if wire.is_object(answer.body) else {}
-    claims = _claims(body.get("access_token"))
+    token = body.get("access_token")
+    claims = _claims(token) if isinstance(token, str) else {}
     scope = body.get("scope", claims.get("scope"))
     audience = claims.get("aud")
+    problem = answer.problem
+    if answer.status == 200 and not problem and not (isinstance(token, str) and token):
+        problem = "there is no access_token in it"
     return TokenSeen(
-        replace(answer, body=None),
+        replace(answer, body=None, problem=problem),
         frozenset(scope.split()) if isinstance(scope, str) else None,
         _lifetime(body.get("expires_in"), claims),
         tuple(str(each) for each in (audience if isinstance(audience, list) else [audience]) if each),
@@ -227,12 +243,12 @@ def _lifetime(expires_in: JsonValue, claims: Mapping[str, Any]) -> float | None:
     return None
 
 
-def _claims(token: JsonValue) -> Mapping[str, Any]:
+def _claims(token: str) -> Mapping[str, Any]:
     """The claims of a token that is a JWT; its signature is the server's business."""
     import jwt  # noqa: PLC0415  needed by few, slow to import
 
     try:
-        claims: Mapping[str, Any] = jwt.decode(str(token), options={"verify_signature": False})
+        claims: Mapping[str, Any] = jwt.decode(token, options={"verify_signature": False})
     except jwt.PyJWTError:
         return {}
     return claims

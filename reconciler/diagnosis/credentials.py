@@ -25,7 +25,7 @@ def token_check(walk: Walk, credentials: Credentials) -> Check:
     answer = token.answer
     if answer.status is None:
         return Check(name, Result.FAILED, f"No token: {answer.problem}.", answer.hint)
-    if answer.status != 200 or answer.problem:
+    if not token.given:
         seen, to_do = _refused_token(answer, credentials)
         result = Result.UNKNOWN if answer.status == 429 or answer.status >= 500 else Result.FAILED
         return Check(name, result, seen, to_do, facts={"status": answer.status, "code": answer.code})

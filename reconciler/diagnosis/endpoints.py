@@ -64,7 +64,7 @@ def endpoint_check(walk: Walk, known: frozenset[str]) -> Check:
         told = "; ".join(f"{each} {_oddity(walk.reads, each)}" for each in odd)
         return Check(
             name,
-            Result.WARNING,
+            Result.WARNING if confirmed else Result.FAILED,
             f"{said}. Unexpected: {told}.{rest}",
             "Ask CHeKT for the path, and write it in reconciler.yaml:",
             ("endpoints:", *_corrections(walk.reads, odd)),

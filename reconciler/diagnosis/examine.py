@@ -121,7 +121,7 @@ def _connection(project: Project, runtime: Runtime, look: _Look) -> Connection:
 def _sample(walk: Walk, runtime: Runtime) -> None:
     """Ask again what leads nowhere until there are answers enough to compare clocks by."""
     last = walk.missing
-    while last is not None and walk.probe.unreachable is None and len(_dated(walk.probe.answers)) < ENOUGH:
+    while last is not None and not walk.probe.hopeless and len(_dated(walk.probe.answers)) < ENOUGH:
         runtime.sleep(_PAUSE)
         again = walk.probe.get(last.path, walk.dealers[0])
         if "date" not in again.headers:

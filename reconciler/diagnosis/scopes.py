@@ -43,7 +43,7 @@ def scope_check(resources: Sequence[Resource], walk: Walk) -> Check:
     """Whether the token may do what the manifests ask for."""
     wanted = needed(resources, walk.served)
     token = walk.probe.token
-    if token is None or token.answer.status != 200 or token.scopes is None:
+    if token is None or not token.given or token.scopes is None:
         return _by_refusals(walk, token)
     missing = {scope: whose for scope, whose in wanted.items() if scope not in token.scopes}
     facts: dict[str, JsonValue] = {
@@ -66,7 +66,7 @@ def scope_check(resources: Sequence[Resource], walk: Walk) -> Check:
 
 def _by_refusals(walk: Walk, token: TokenSeen | None) -> Check:
     """The token does not say: reads that were refused do."""
-    if token is None or token.answer.status != 200:
+    if token is None or not token.given:
         return Check("scopes", Result.UNKNOWN, "There is no token to look at.")
     refused = sorted({str(read.endpoint) for read in walk.reads if read.seen.status == 403})
     if refused:

@@ -88,7 +88,7 @@ class Walk:
 
     @property
     def _over(self) -> bool:
-        return self.probe.unreachable is not None or self.clock() > self._until
+        return self.probe.hopeless or self.clock() > self._until
 
     def _kind(self, kind: Kind, binding: Binding) -> None:
         parents = self._ids.get(kind.parent, []) if kind.parent else [()]

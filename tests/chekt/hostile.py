@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ class RawServer:
     """``heard``: every request as it came, head and body; ``sent``: bytes that went out."""
 
     answer: Answer
+    context: ssl.SSLContext | None = None
     heard: list[bytes] = field(default_factory=list)
     sent: int = 0
     url: str = ""
@@ -30,6 +32,8 @@ class RawServer:
 
     def _talk(self, connection: socket.socket) -> None:
         try:
+            if self.context is not None:
+                connection = self.context.wrap_socket(connection, server_side=True)
             with connection:
                 while request := _request(connection):
                     self.heard.append(request)
@@ -64,10 +68,10 @@ def _request(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def raw_server(answer: Answer) -> Iterator[RawServer]:
-    """A server on a free port of 127.0.0.1 until the block ends."""
+def raw_server(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[RawServer]:
+    """A server on a free port of 127.0.0.1 until the block ends; it speaks TLS with a ``context``."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = RawServer(answer)
+        server = RawServer(answer, context)
         server.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread = threading.Thread(target=server.serve, args=(listening,), daemon=True)
         thread.start()
