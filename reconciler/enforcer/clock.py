@@ -33,15 +33,20 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clocks. ``wall``: where the time of day comes from.
+    """The machine's clocks. ``wall``: where the time of day comes from; ``monotonic``: seconds from anywhere.
 
     ``bell``, rung from any thread, ends a wait, or the next one; whoever sets ``stop`` rings it too.
     """
 
     def __init__(
-        self, wall: Callable[[], datetime], stop: threading.Event, bell: threading.Event | None = None
+        self,
+        wall: Callable[[], datetime],
+        stop: threading.Event,
+        bell: threading.Event | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._wall = wall
+        self._monotonic = monotonic
         self._stop = stop
         self._bell = bell or stop
 
@@ -49,7 +54,7 @@ class SystemClock:
         return self._wall()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return self._monotonic()
 
     def wait(self, seconds: float) -> None:
         rung = self._bell.wait(max(0.0, seconds))

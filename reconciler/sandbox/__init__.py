@@ -20,6 +20,7 @@ from reconciler.sandbox.credentials import (
     generate_key,
 )
 from reconciler.sandbox.faults import Fault
+from reconciler.sandbox.remote_clock import RemoteClock
 from reconciler.sandbox.server import Server, serve
 from reconciler.sandbox.switches import Switches
 from reconciler.sandbox.transport import transport
@@ -36,6 +37,7 @@ __all__ = [
     "Delivery",
     "Fault",
     "KeyPair",
+    "RemoteClock",
     "RequestRecord",
     "Sandbox",
     "Sender",
