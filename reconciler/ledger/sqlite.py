@@ -148,13 +148,27 @@ def _create(path: Path, warn: Callable[[str], None]) -> None:
             )
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, "it is no file")
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _make(path)
     except OSError as exc:
         raise LedgerError(
             f"the ledger {path} cannot be opened for writing: {exc.strerror or exc}",
             hint="Let this user write the file and its directory, or name another file under `ledger:`.",
         ) from exc
     _make_private(path, warn)
+
+
+def _make(path: Path) -> None:
+    """Make the file where it is missing. Raises OSError where it cannot be read and written.
+
+    A file that is there is not opened: to close it would drop every lock that SQLite holds on it for this
+    process (POSIX advisory locks), and the log of a ledger open here would be deleted by the next process.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        effective = os.access in os.supports_effective_ids
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=effective):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def _make_private(path: Path, warn: Callable[[str], None]) -> None:

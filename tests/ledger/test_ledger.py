@@ -6,6 +6,8 @@ import errno
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -149,6 +151,19 @@ def test_threads_and_connections_write_side_by_side(path: Path) -> None:
 
         list(pool.map(write, range(8)))
         assert list(one.owned()) == sorted(addresses)
+
+
+def test_what_is_written_outlasts_another_process_when_the_ledger_is_open_twice_in_this_one(
+    path: Path,
+) -> None:
+    """SQLite's locks are the process's: a second handle must not take them from the first."""
+    with Ledger.open(path, "dev") as first, Ledger.open(path, "dev"):
+        other = f"from reconciler.ledger import Ledger; Ledger.open({str(path)!r}, 'dev').close()"
+        subprocess.run([sys.executable, "-c", other], check=True)
+        first.record(Owned(SITE, "1", "hq"))
+        look = f"from reconciler.ledger import Ledger; print(len(Ledger.open({str(path)!r}, 'dev').owned()))"
+        found = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+    assert found.stdout == "1\n"
 
 
 def test_a_ledger_that_another_run_is_just_making_is_waited_for(
