@@ -14,10 +14,10 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console, error_text, printable
+from reconciler.cli.enforce_daemon import run_daemon
 from reconciler.cli.moments import length, moment
 from reconciler.cli.signals import stop_on_signal
 from reconciler.errors import ConfigError, LockedError, ReconcilerError
-from reconciler.times import utc_text
 
 if TYPE_CHECKING:  # start-up stays instant
     from datetime import datetime
@@ -38,7 +38,10 @@ _HANGS_AFTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the options of a run ask for, beside --once or --daemon. ``horizon``: as it was written."""
+    """What the options of a run ask for, beside --once or --daemon. ``horizon``: as it was written.
+
+    ``listen``: where, empty for where reconciler.yaml says; None for no webhooks. ``clock``: whose.
+    """
 
     targets: tuple[str, ...]
     at: str | None
@@ -48,6 +51,8 @@ class Asked:
     output_format: str
     lock_timeout: float
     dry_run: bool
+    listen: str | None
+    clock: str
 
     @property
     def scope(self) -> Scope:
@@ -89,6 +94,21 @@ asked_for = options.gathered_as(
         metavar="FILE",
         help="Write FILE as long as all goes on; --daemon: .reconciler/heartbeat-ENV.json by default.",
     ),
+    click.option(
+        "--listen",
+        metavar="[HOST:PORT]",
+        is_flag=False,
+        flag_value="",
+        help="With --daemon: take the webhooks that reconciler.yaml lists under `listen`, and look at once "
+        "where one says that somebody armed or disarmed.",
+    ),
+    click.option(
+        "--clock",
+        type=click.Choice(["machine", "server"]),
+        default="machine",
+        show_default=True,
+        help="With --daemon: whose time counts; server: that of the `sandbox serve`, which can be moved.",
+    ),
     options.output_format("text", "json"),
     options.lock_timeout,
     options.max_rate,
@@ -116,6 +136,7 @@ Examples:
   reconciler enforce sites --once --env production          for cron, every minute
   reconciler enforce sites --once --dry-run                 what it would do now
   reconciler enforce sites --daemon --env production        as a service
+  reconciler enforce sites --daemon --listen                told by webhooks of changes by hand
   reconciler enforce history site:acme/hq sites             why each command was sent, or was not
   reconciler enforce resume site:acme/hq sites              after it stopped for a target"""
 )
@@ -134,13 +155,14 @@ def run(console: Console, reading: options.Reading, asked: Asked, *, once: bool,
         raise ConfigError("once, or as a daemon?", hint="Write --once (for cron) or --daemon.")
     if daemon and (asked.at is not None or asked.dry_run):
         raise ConfigError("--at and --dry-run go with --once", hint="Leave them out, or write --once.")
+    if once and (asked.listen is not None or asked.clock != "machine"):
+        raise ConfigError("--listen and --clock go with --daemon", hint="Leave them out, or write --daemon.")
     project = reading.load()
     runtime = _runtime(console, project, asked)
-    return (
-        _daemon(console, reading, project, runtime, asked)
-        if daemon
-        else _once(console, project, runtime, asked)
-    )
+    if not daemon:
+        return _once(console, project, runtime, asked)
+    run_daemon(console, reading, project, runtime, asked)
+    return 0
 
 
 def _runtime(console: Console, project: Project, asked: Asked) -> Runtime:
@@ -221,31 +243,6 @@ def _write_files(session: Session, done: Run, asked: Asked) -> None:
     if asked.heartbeat is not None:
         beat = heartbeat_text(done.ended_at, len(watch.targets), watch.transition_at(), os.getpid())
         write_whole(asked.heartbeat, beat)
-
-
-def _daemon(
-    console: Console, reading: options.Reading, project: Project, runtime: Runtime, asked: Asked
-) -> int:
-    from reconciler.account import data_directory
-    from reconciler.enforcer.clock import SystemClock
-    from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint
-    from reconciler.enforcer.session import enforcement_lock
-    from reconciler.manifests.arming_model import check_model
-
-    check_model(project, "chekt_triggered")
-    name = project.environment.name
-    heartbeat = asked.heartbeat or data_directory(project) / f"heartbeat-{name}.json"
-    with enforcement_lock(project, runtime, "enforce --daemon"), stop_on_signal(console) as stop:
-        manifests = Manifests(
-            lambda: reading.load(environment=name), lambda: fingerprint(project.directory), project
-        )
-        clock = SystemClock(runtime.clock, stop)
-
-        def note(text: str) -> None:
-            console.note(printable(f"{utc_text(runtime.clock())} {text}"))
-
-        daemon(manifests, runtime, asked.scope, clock, Files(heartbeat, asked.metrics), note)
-    return 0
 
 
 def _excluded(console: Console, locked: LockedError, now: datetime, output_format: str) -> int:

@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from reconciler.cli.console import Console, printable
+from reconciler.cli.listen import refusals
 from reconciler.cli.signals import stop_on_signal
 from reconciler.errors import ConfigError
 from reconciler.times import utc_text
 
 if TYPE_CHECKING:  # start-up stays instant
     from datetime import datetime
-    from pathlib import Path
 
     from reconciler.account import Runtime
     from reconciler.cli import options
-    from reconciler.enforcer.feed import Feed, Notice
-    from reconciler.listening import System
-    from reconciler.listening.service import Service
+    from reconciler.cli.enforce import Asked
+    from reconciler.enforcer.feed import Feed
+    from reconciler.ledger import Ledger
+    from reconciler.listening import Received, System
     from reconciler.manifests import Project
-    from reconciler.planning.scope import Scope
+    from reconciler.sandbox import RemoteClock
 
 CONSUMER = "(enforcer)"
 """Who the inbox keeps events for: a name that reconciler.yaml cannot give to another."""
 
 _MOST_AT_START = 10_000
 _LONGEST = 120
-"""Characters kept of who did it, and through what."""
+"""Characters kept of what an event names: a site, who did it, by what means."""
 
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is asked of the daemon. ``listen``: None for no webhooks, empty for where reconciler.yaml says.
-
-    ``server_clock``: the sandbox tells the time.
-    """
-
-    scope: Scope
-    heartbeat: Path | None
-    metrics: Path | None
-    listen: str | None
-    server_clock: bool
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 def run_daemon(
-    console: Console, reading: options.Reading, project: Project, runtime: Runtime, wishes: Wishes
+    console: Console, reading: options.Reading, project: Project, runtime: Runtime, asked: Asked
 ) -> None:
     """Enforce until a signal."""
     from reconciler.account import data_directory
@@ -59,11 +49,12 @@ def run_daemon(
 
     check_model(project, "chekt_triggered")
     name = project.environment.name
-    heartbeat = wishes.heartbeat or data_directory(project) / f"heartbeat-{name}.json"
+    heartbeat = asked.heartbeat or data_directory(project) / f"heartbeat-{name}.json"
     bell = threading.Event()
+    address = None if asked.listen is None else _address(asked.listen)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signal(console, bell.set))
-        if wishes.server_clock:
+        if asked.clock == "server":
             remote = stack.enter_context(_clock_of(project, bell.set))
             runtime = replace(runtime, clock=remote.now)
             clock = SystemClock(remote.now, stop, bell, remote.elapsed)
@@ -75,12 +66,26 @@ def run_daemon(
 
         stack.enter_context(enforcement_lock(project, runtime, "enforce --daemon"))
         feed = None
-        if wishes.listen is not None:
-            feed = stack.enter_context(_fed(project, runtime, wishes.listen or None, bell.set, note))
+        if asked.listen is not None:
+            feed = stack.enter_context(_fed(console, project, runtime, address, bell.set, note))
         manifests = Manifests(
             lambda: reading.load(environment=name), lambda: fingerprint(project.directory), project
         )
-        daemon(manifests, runtime, wishes.scope, clock, Files(heartbeat, wishes.metrics), note, feed)
+        daemon(manifests, runtime, asked.scope, clock, Files(heartbeat, asked.metrics), note, feed)
+
+
+def _address(listen: str) -> str | None:
+    """Where ``--listen`` says, None for where reconciler.yaml says. Raises ConfigError."""
+    from reconciler.manifests.listen_settings import listen_address
+
+    try:
+        if listen:
+            listen_address(listen)
+    except ValueError as exc:
+        raise ConfigError(
+            f"--listen {listen}: not an address to listen on", hint=f"{exc}; DIR stands before --listen."
+        ) from exc
+    return listen or None
 
 
 def _clock_of(project: Project, moved: Callable[[], object]) -> RemoteClock:
@@ -94,3 +99,71 @@ def _clock_of(project: Project, moved: Callable[[], object]) -> RemoteClock:
             hint="Leave it out, or choose an environment whose base_url is a `reconciler sandbox serve`.",
         )
     return RemoteClock(environment.base_url, moved)
+
+
+@contextmanager
+def _fed(
+    console: Console,
+    project: Project,
+    runtime: Runtime,
+    address: str | None,
+    wake: Callable[[], object],
+    note: Callable[[str], None],
+) -> Iterator[Feed]:
+    """A feed of what the project's webhooks say of arming; what waits in the inbox comes first.
+
+    The consumers that reconciler.yaml names are served too. Raises what ``open_service`` raises.
+    """
+    from reconciler.enforcer.feed import Feed
+    from reconciler.listening.service import Ears, listening_lock, open_service
+
+    def consumed(ids: Collection[str]) -> None:
+        numbers, now = [int(each) for each in ids], runtime.clock()
+
+        def settle(ledger: Ledger, _: object) -> None:
+            for number in numbers:
+                ledger.settle_consumption(number, CONSUMER, now)
+
+        service.commits.submit(settle)
+
+    feed = Feed(wake, consumed)
+
+    def heard(received: Received) -> None:
+        _put(feed, received.number, received.system, received.body, received.received_at)
+
+    ears = Ears(note, refusals(console, runtime), console.out, heard)
+    with (
+        listening_lock(project, runtime, "enforce --daemon --listen"),
+        open_service(project, runtime, ears, address=address, kept_for=(CONSUMER,)) as service,
+    ):
+        for endpoint in service.settings.endpoints:
+            waiting = service.ledger.due_consumptions(endpoint, CONSUMER, runtime.clock(), _MOST_AT_START)
+            for each in waiting:
+                kept = service.ledger.delivery(each.delivery)
+                if kept is not None:
+                    _put(feed, kept.id, cast("System", kept.system), kept.body or b"", kept.received_at)
+        note(f"Listening for arming events at {service.receiver.url}.")
+        yield feed
+
+
+def _put(feed: Feed, number: int, system: System, body: bytes, received_at: datetime) -> None:
+    """Hand an event to the daemon."""
+    from reconciler.enforcer.feed import Notice
+    from reconciler.listening import arming_event
+
+    event = arming_event(system, body)
+    if event is None:
+        feed.pass_over(str(number))
+        return
+    partition = event.partition or ""
+    feed.put(
+        Notice(
+            str(number),
+            event.site_id[:_LONGEST],
+            int(partition) if _NUMBER.fullmatch(partition) else None,
+            event.state,
+            event.at or received_at,
+            (event.triggered_by or "")[:_LONGEST],
+            (event.source or "")[:_LONGEST],
+        )
+    )

@@ -134,12 +134,12 @@ def _ears(console: Console, runtime: Runtime, stop: threading.Event, lost: threa
 
     return Ears(
         told=lambda text: console.warn([text]),
-        refused=_refusals(console, runtime),
+        refused=refusals(console, runtime),
         write=write,
     )
 
 
-def _refusals(console: Console, runtime: Runtime) -> Callable[[Refusal, str], None]:
+def refusals(console: Console, runtime: Runtime) -> Callable[[Refusal, str], None]:
     """Tells of refusals: at once of the first of its kind, then of how many more there were."""
     lock = threading.Lock()
     last: dict[Refusal, float] = {}

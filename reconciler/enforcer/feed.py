@@ -17,7 +17,7 @@ from typing import Literal
 MOST_WAITING = 10_000
 """Notices kept until they are dealt with; what comes beyond is left to the reviews."""
 
-End = Literal["looked", "unknown", "repeated", "dropped"]
+End = Literal["looked", "unknown", "other", "repeated", "dropped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Feed:
         self._lock = threading.Lock()
         self._waiting: dict[str, Notice] = {}
         self._new: list[Notice] = []
+        self._passed_over: list[str] = []
         self._counts: Counter[End] = Counter()
 
     def put(self, notice: Notice) -> None:
@@ -71,10 +72,17 @@ class Feed:
             self._new.append(notice)
         self._wake()
 
+    def pass_over(self, id_: str) -> None:
+        """Take in, from any thread, that an event says nothing of arming."""
+        with self._lock:
+            self._passed_over.append(id_)
+
     def take(self) -> list[Notice]:
         """The notices that came since the last time, in the order in which they came."""
         with self._lock:
             taken, self._new = self._new, []
+            other, self._passed_over = self._passed_over, []
+        self.done(other, "other")
         return taken
 
     def rewind(self) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.account import Runtime, held_lock, store_of
 from reconciler.errors import ConfigError, LedgerError
@@ -47,10 +47,11 @@ class Ears:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A receiver at work; ``ledger`` is its inbox."""
+    """A receiver at work; ``ledger`` is its inbox, which ``commits`` writes to."""
 
     receiver: Receiver
     ledger: Ledger
+    commits: GroupCommit
     settings: ListenSettings
 
 
@@ -67,10 +68,12 @@ def open_service(
     *,
     address: str | None = None,
     behind_proxy: bool = False,
+    kept_for: Sequence[str] = (),
 ) -> Iterator[Service]:
     """The receiver that reconciler.yaml describes, at work until the block ends; the lock must be held.
 
-    ``address`` and ``behind_proxy`` win over the settings. At the end what was taken is answered, the
+    ``address`` and ``behind_proxy`` win over the settings. ``kept_for``: consumers besides those of the
+    settings; whoever opens the service settles what they take. At the end what was taken is answered, the
     attempts under way have some seconds to end, and all that is known of them is written.
 
     Raises ConfigError for settings that do not go together and for an address in use, SecretError,
@@ -79,7 +82,10 @@ def open_service(
     settings = settings_of(project)
     place = place_of(settings, address, behind_proxy=behind_proxy)
     opener = Opener(project, runtime)
-    endpoints = opener.endpoints(settings)
+    endpoints = [
+        replace(endpoint, consumers=(*endpoint.consumers, *kept_for))
+        for endpoint in opener.endpoints(settings)
+    ]
     consumers = opener.consumers(settings, ears.write)
     with ExitStack() as stack:
         ledger = stack.enter_context(store_of(project, runtime).open(ears.told))
@@ -115,7 +121,7 @@ def open_service(
             ) from exc
         stack.enter_context(_upkeep(commits, settings, runtime, ears.told))
         stack.enter_context(_at_work(lanes))
-        yield Service(stack.enter_context(receiver), ledger, settings)
+        yield Service(stack.enter_context(receiver), ledger, commits, settings)
 
 
 def _patience(settings: ListenSettings, endpoint: str, name: str) -> Patience:

@@ -53,7 +53,8 @@ class RemoteClock:
             self._hands = self._ask()
         except (OSError, ValueError, KeyError) as exc:
             raise ConfigError(
-                f"{self._url} tells no time: {exc}", hint="Is it `reconciler sandbox serve` that listens there?"
+                f"{self._url} tells no time: {exc}",
+                hint="--clock server needs a `reconciler sandbox serve` there.",
             ) from exc
         self._thread.start()
         return self
