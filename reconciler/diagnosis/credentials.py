@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from reconciler.chekt import wire
-from reconciler.chekt.connection import Assertion, Credentials
+from reconciler.chekt.connection import EVENT_KEY_VARIABLE, Assertion, Credentials
 from reconciler.chekt.probe import Seen, TokenSeen
 from reconciler.diagnosis.check import Check, Result
 from reconciler.diagnosis.walk import LIMITS, SITES, Raw, Read, Walk
 from reconciler.model import JsonValue
 from reconciler.times import spoken_length
 
-EVENT_KEY_VARIABLE = "CHEKT_EVENT_API_KEY"
 _PORTAL = "Settings, Developer Settings, API Keys"
 
 

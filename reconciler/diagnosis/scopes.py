@@ -51,9 +51,12 @@ def scope_check(resources: Sequence[Resource], walk: Walk) -> Check:
         "missing": {scope: [str(each) for each in whose] for scope, whose in sorted(missing.items())},
     }
     if not missing:
-        seen = f"The token has all {len(wanted)} scopes the manifests need; none is known for webhooks and "
+        seen = f"The token has all {len(wanted)} scopes the manifests need; none is known for "
         return Check(
-            "scopes", Result.OK, f"{seen}arming settings, and arming goes by dealer keys.", facts=facts
+            "scopes",
+            Result.OK,
+            f"{seen}webhooks, arming settings and verifications; arming goes by dealer keys.",
+            facts=facts,
         )
     urgent = [scope for scope in missing if not scope.startswith("delete:")]
     listed = "; ".join(f"{scope}, for {_some(whose)}" for scope, whose in sorted(missing.items()))

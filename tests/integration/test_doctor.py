@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from reconciler.ledger import EnvironmentLock
 from reconciler.sandbox import Switches
 from reconciler.sandbox.credentials import generate_key
 from tests.integration.conftest import DEALER, Cli, Result, Served
+from tests.ledger.repositories import make_origin
 
 Project = Callable[..., Path]
 
@@ -250,3 +253,64 @@ def test_no_secret_is_told(cli: Cli, served: Served, account: Path) -> None:
         assert served.environment["CHEKT_CLIENT_SECRET"] not in result.out + result.err
         assert KEY not in result.out + result.err
     assert json.dumps(checks(cli("doctor", account, "--format", "json")))
+
+
+def test_a_lock_is_told_with_its_holder_and_stands_in_no_ones_way(cli: Cli, account: Path) -> None:
+    with EnvironmentLock(
+        account / ".reconciler", "embedded", command="apply sites", now=datetime.now(tz=UTC)
+    ):
+        told = checks(cli("doctor", account, "--format", "json"))["ledger"]
+    assert "apply is locked by `apply sites` of" in told["seen"]
+    assert told["result"] == "ok"
+
+
+def test_every_dealer_has_a_check_of_its_own_key(
+    cli: Cli, served: Served, account: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.sandbox.seed_dealer(777)
+    monkeypatch.delenv("CHEKT_API_KEY")
+    monkeypatch.setenv("FAR_KEY", "mistyped")
+    keys = "{acme: {api_key: {env: NO_SUCH}}, far: {api_key: {env: FAR_KEY}}}"
+    settings = f"environments: {{embedded: {{dealers: {keys}}}}}\n"
+    dealers = (
+        f"{DEALER}---\nkind: dealer\nid: far\ndealer_id: 777\n---\nkind: dealer\nid: third\ndealer_id: 888\n"
+    )
+    project(reconciler_yaml=settings, sites_yaml=dealers)
+    told = checks(cli("doctor", account, "--format", "json"))
+    found = {name.rpartition(".")[2]: told[name] for name in told if name.startswith("credentials.dealer.")}
+    assert {name: each["result"] for name, each in found.items()} == dict.fromkeys(
+        ("acme", "far", "third"), "failed"
+    )
+    assert "NO_SUCH" in found["acme"]["seen"]
+    assert "refused (401" in found["far"]["seen"]
+    assert found["third"]["to_do"] == "Set environments.embedded.dealers.third.api_key."
+
+
+def test_a_key_that_no_get_can_try_is_not_called_good(
+    cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHEKT_EVENT_API_KEY", "planted-event-key")
+    result = cli("doctor", account, "--format", "json")
+    assert verdicts(result)["credentials.event"] == "unknown"
+    assert "planted-event-key" not in result.out
+
+
+def test_a_ledger_on_a_branch_keeps_what_was_confirmed(cli: Cli, served: Served, tmp_path: Path) -> None:
+    settings = (
+        "ledger: git+branch://reconciler-ledger\n"
+        f"environments: {{real: {{base_url: '{served.server.url}', sandbox: false}}}}\n"
+    )
+    origin = make_origin(tmp_path, sites_yaml=SITES, reconciler_yaml=settings)
+    assert cli("doctor", origin.clone("one"), "--env", "real").code == 0
+    kept = origin.file("real/confirmations.jsonl")
+    assert '"endpoint":"GET /partner/v1/webhooks","grade":"inferred"' in kept
+    tip = origin.tip()
+    told = checks(cli("doctor", origin.clone("two"), "--env", "real", "--format", "json"))
+    assert "GET /partner/v1/webhooks" in told["endpoints.partner"]["facts"]["known_before"]
+    assert origin.tip() == tip, "nothing new, no commit"
+
+
+def test_a_token_without_any_scope_is_told(cli: Cli, served: Served, account: Path) -> None:
+    served.sandbox.switches = served.sandbox.switches.changed({"token_scopes": []})
+    told = checks(cli("doctor", account, "--format", "json"))["scopes"]
+    assert (told["result"], set(told["facts"]["missing"])) == ("failed", set(told["facts"]["needed"]))

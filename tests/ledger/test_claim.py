@@ -31,8 +31,10 @@ def test_a_live_claim_is_refused_by_name_and_a_released_one_is_free(origin: Orig
             pytest.fail("two runs held one environment")
         assert "apply sites" in caught.value.message
         assert str(os.getpid()) in caught.value.message
+        assert "apply sites" in str(two.holder("production"))
         with two.lock("enforce:production", command="enforce", now=NOW):
             pass
+    assert two.holder("production") is None
     with two.lock("production", command="apply", now=NOW) as mine:
         assert mine.took_over is None
 

@@ -17,7 +17,7 @@ import pytest
 
 from reconciler.errors import LedgerError, LockedError
 from reconciler.ledger import EnvironmentLock, user_name
-from reconciler.ledger.lock import BEAT
+from reconciler.ledger.lock import BEAT, holder_of
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -195,3 +195,24 @@ def test_a_holder_that_cannot_be_named_is_refused_with_the_way_out_and_holds_not
     sidecar.rmdir()
     with lock(tmp_path):
         pass
+
+
+def test_the_holder_is_told_without_taking_the_lock(tmp_path: Path) -> None:
+    assert holder_of(tmp_path, "production") is None
+    holder = start_holder(tmp_path)
+    try:
+        found = holder_of(tmp_path, "production")
+        assert found is not None
+        assert (found.command, found.pid) == ("apply sites", holder.pid)
+        holder.kill()
+        holder.wait(30)
+        assert holder_of(tmp_path, "production") is None, "it ended without releasing the lock"
+    finally:
+        end(holder)
+
+
+def test_the_holder_on_another_machine_is_told_while_it_shows_life(tmp_path: Path) -> None:
+    held_elsewhere(tmp_path, seconds_ago=BEAT)
+    assert holder_of(tmp_path, "production") is not None
+    held_elsewhere(tmp_path, seconds_ago=5 * BEAT)
+    assert holder_of(tmp_path, "production") is None
