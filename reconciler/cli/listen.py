@@ -98,11 +98,13 @@ says under `listen` where CHeKT delivers, what proves its deliveries, and who is
 @click.pass_obj
 def run(console: Console, reading: options.Reading, asked: Asked) -> None:
     """Listen for the webhooks of DIR until stopped."""
+    from reconciler.listening.opening import settings_of
     from reconciler.listening.service import listening_lock, open_service
 
     if asked.output_format == "json":
         console.log_format = "json"
     project = reading.load()
+    settings_of(project)
     runtime = console.runtime(asked.lock_timeout)
     lost = threading.Event()
     with listening_lock(project, runtime, "listen"), stop_on_signal(console) as stop:

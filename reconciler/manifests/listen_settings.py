@@ -137,10 +137,10 @@ class ListenEndpointSettings(SettingsModel):
         if self.system != "partner" and self.webhook is not None:
             raise PydanticCustomError("endpoint", "webhook goes with system: partner")
         if self.signed == "body" and self.window:
-            raise PydanticCustomError("endpoint", "leave out window: signed: body has no timestamp to judge")
+            raise PydanticCustomError("endpoint", "what is signed as body has no timestamp; leave out window")
         if self.system == "dealer":
             if self.secrets:
-                raise PydanticCustomError("endpoint", "leave out secrets: dealer webhooks are not signed")
+                raise PydanticCustomError("endpoint", "dealer webhooks are not signed; leave out secrets")
             if self.secret_path is None and not self.allow:
                 raise PydanticCustomError(
                     "endpoint",

@@ -15,6 +15,14 @@ from reconciler.ledger import Ledger
 APP_SECRET = "whsec_app_example_0001"
 PARTNER_SECRET = "whsec_partner_example_0001"
 STEP = "b1946ac92492d2347c6235b4d2611184"
+SECRETS = {
+    "APP_SECRET": APP_SECRET,
+    "OLD_SECRET": "the one before",
+    "PARTNER_SECRET": PARTNER_SECRET,
+    "STEP": STEP,
+}
+"""What reconciler.yaml refers to, as environment variables."""
+
 PATIENCE = 60.0
 """Seconds for one delivery to be answered, and for the last event to be handed on."""
 
@@ -69,14 +77,7 @@ class Listener:
 
     def start(self) -> None:
         """Start it and wait until it takes connections."""
-        secrets = {"APP_SECRET": APP_SECRET, "OLD_SECRET": "the one before", "STEP": STEP}
-        env = {
-            **os.environ,
-            **secrets,
-            "PARTNER_SECRET": PARTNER_SECRET,
-            "SEEN": str(self.seen),
-            "HOME": str(self.directory),
-        }
+        env = {**os.environ, **SECRETS, "SEEN": str(self.seen), "HOME": str(self.directory)}
         with self.out.open("ab") as out, self.err.open("ab") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "reconciler", "listen", str(self.directory)],

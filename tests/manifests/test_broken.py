@@ -12,11 +12,12 @@ from tests.manifests.broken import BASE, Broken
 from tests.manifests.broken_children import CHILDREN, SECRETS
 from tests.manifests.broken_documents import DOCUMENTS
 from tests.manifests.broken_links import LINKS, SCHEDULES
+from tests.manifests.broken_listen import LISTEN
 from tests.manifests.broken_reading import READING
 from tests.manifests.broken_settings import MANY, SETTINGS
 from tests.manifests.broken_templates import TEMPLATES
 
-CASES = (*READING, *DOCUMENTS, *CHILDREN, *SECRETS, *SCHEDULES, *LINKS, *TEMPLATES, *SETTINGS, *MANY)
+CASES = (*READING, *DOCUMENTS, *CHILDREN, *SECRETS, *SCHEDULES, *LINKS, *TEMPLATES, *SETTINGS, *LISTEN, *MANY)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
