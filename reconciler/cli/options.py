@@ -242,6 +242,20 @@ def written_address(text: str) -> Address:
         raise ConfigError(str(exc), hint="Write it as the plan does: site:acme/gangnam-hq.") from exc
 
 
+LEDGER_URL = "RECONCILER_LEDGER_URL"
+
+
+def ledger_url(command: Command) -> Command:
+    """--ledger, the URL of the database that a fleet shares."""
+    return click.option(
+        "--ledger",
+        metavar="URL",
+        required=True,
+        envvar=LEDGER_URL,
+        help=f"The PostgreSQL ledger that the fleet shares (or ${LEDGER_URL}).",
+    )(command)
+
+
 def lock_timeout(command: Command) -> Command:
     """--lock-timeout, in seconds."""
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from reconciler.account import Account
 from reconciler.engine import Event
-from reconciler.errors import LeaseLostError, ReconcilerError
+from reconciler.errors import LedgerError, ReconcilerError
 from reconciler.kinds import REGISTRY
 from reconciler.ledger import lane_of
 from reconciler.model import Action, Address, Change, Outcome, OutcomeStatus, Plan, Report
@@ -105,10 +105,10 @@ def apply_lane(
             begun=account.ledger.begun(run) & addresses,
         )
         report = carry_out(account, planned, options, run, on_event=on_event, stop=stop)
-    except LeaseLostError:
+    except LedgerError:
         raise
     except ReconcilerError as exc:
-        return _hindered(saved, exc)
+        return _hindered(saved, exc.message)
     applied = looked_at_again(account, planned, report, options, on_event=on_event, stop=stop)
     return replace(applied, report=_with_earlier(saved, applied.report))
 
@@ -123,10 +123,14 @@ def _with_earlier(saved: Plan, report: Report) -> Report:
     return replace(report, outcomes=tuple(outcomes))
 
 
-def _hindered(saved: Plan, error: ReconcilerError) -> Applied:
-    """A lane of which nothing (more) could be done."""
-    why = f"its lane was stopped: {error.message}"
-    outcomes = (Outcome(each.address, each.action, OutcomeStatus.FAILED, why) for each in saved.changes)
+def hindered(task: str, why: str) -> Applied:
+    """The end of a lane that could not be begun with."""
+    return _hindered(from_json(task), why)
+
+
+def _hindered(saved: Plan, why: str) -> Applied:
+    reason = f"its lane was stopped: {why}"
+    outcomes = (Outcome(each.address, each.action, OutcomeStatus.FAILED, reason) for each in saved.changes)
     return Applied(Report(tuple(outcomes)), ())
 
 

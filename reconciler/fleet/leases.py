@@ -162,6 +162,15 @@ class Leases:
         with suppress(LedgerError):
             self._asking.ask(lambda tables: tables.release_lane(lease.hold))
 
+    def give_up(self) -> None:
+        """Give every lane back at once; nothing more is sent in them. Raises LedgerError."""
+        with self._lock:
+            held, self._held = self._held, {}
+        for lease in held.values():
+            lease.lose()
+        for hold in held:
+            self._asking.ask(lambda tables, hold=hold: tables.release_lane(hold))
+
     def renew(self) -> None:
         """Renew what is held; what the ledger gave to another worker, or was overslept, is lost."""
         with self._lock:

@@ -22,11 +22,7 @@ from reconciler.errors import LedgerError
 
 Work = Literal["apply", "enforce"]
 WORKS: tuple[Work, ...] = ("apply", "enforce")
-
-SCHEMA = "reconciler_queue"
-_LOCK = int.from_bytes(hashlib.sha256(SCHEMA.encode()).digest()[:8], "big", signed=True)
-_LONGEST = 32
-"""Characters of an environment's name in the name of its queue: a channel of PostgreSQL takes 63 bytes."""
+"""Each has a queue of its own name: an apply must not keep sites from being armed on time."""
 
 logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what happens is told in the house's own lines
 logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
@@ -58,29 +54,31 @@ class Backlog:
     working: int
 
 
-def queue_name(environment: str, work: Work) -> str:
-    """The name of the queue for ``work`` in ``environment``."""
-    if len(environment) > _LONGEST:
-        environment = hashlib.sha256(environment.encode()).hexdigest()[:_LONGEST]
-    return f"{work}-{environment}"
+def _schema(ledger: str) -> str:
+    """The schema of the queue that belongs to the ledger in the schema ``ledger``."""
+    return f"{ledger}_queue"
 
 
-def connector_arguments(url: str, most: int) -> dict[str, Any]:
-    """What a connector of Procrastinate takes for at most ``most`` connections to the queue at ``url``."""
-    options = {"options": f"-c search_path={SCHEMA}", "application_name": "reconciler queue"}
+def _arguments(url: str, ledger: str, most: int) -> dict[str, Any]:
+    """What a connector of Procrastinate takes, for at most ``most`` connections."""
+    options = {"options": f"-c search_path={_schema(ledger)}", "application_name": "reconciler queue"}
     return {"conninfo": url, "min_size": 1, "max_size": most, "kwargs": options, "timeout": 30.0}
 
 
-def worker_app(url: str) -> App:
+def worker_app(url: str, ledger: str) -> App:
     """An app for a worker: its queries run in the worker's event loop."""
-    return App(connector=PsycopgConnector(**connector_arguments(url, 6)))
+    return App(connector=PsycopgConnector(**_arguments(url, ledger, 6)))
 
 
 class Queue:
-    """The queue of the ledger at ``url``, for commands and for jobs. Safe to share between threads."""
+    """The queue of the ledger in the schema ``ledger`` of the database ``url``; a context manager.
 
-    def __init__(self, url: str) -> None:
-        self._connector = SyncPsycopgConnector(**connector_arguments(url, 2))
+    For commands and for jobs. Safe to share between threads.
+    """
+
+    def __init__(self, url: str, ledger: str) -> None:
+        self._schema = _schema(ledger)
+        self._connector = SyncPsycopgConnector(**_arguments(url, ledger, 2))
         self._app = App(connector=self._connector)
 
     def __enter__(self) -> Self:
@@ -106,9 +104,11 @@ class Queue:
         version = hashlib.sha256(made.encode()).hexdigest()[:16]
         found = self._version()
         if found is None:
+            schema = self._schema
+            lock = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], "big", signed=True)
             script = (
-                f"SELECT pg_advisory_xact_lock({_LOCK}); CREATE SCHEMA {SCHEMA};"
-                f" COMMENT ON SCHEMA {SCHEMA} IS '{version}'; {made}"
+                f"SELECT pg_advisory_xact_lock({lock}); CREATE SCHEMA {schema};"
+                f" COMMENT ON SCHEMA {schema} IS '{version}'; {made}"
             )
             try:
                 self._connector.execute_query(script.replace("%", "%%"))
@@ -121,13 +121,13 @@ class Queue:
             raise LedgerError(
                 "the queue in the ledger's database was made by another version of Procrastinate",
                 hint="Run one version of chekt-reconciler and procrastinate everywhere; with all workers "
-                f"stopped, `DROP SCHEMA {SCHEMA} CASCADE` makes the next command begin a new queue.",
+                f"stopped, `DROP SCHEMA {self._schema} CASCADE` makes the next command begin a new queue.",
             )
 
     def _version(self) -> str | None:
         with translated():
             row = self._connector.execute_query_one(
-                f"SELECT obj_description(to_regnamespace('{SCHEMA}')::oid, 'pg_namespace') AS version"
+                f"SELECT obj_description(to_regnamespace('{self._schema}')::oid, 'pg_namespace') AS version"
             )
         version: str | None = row["version"]
         return version
@@ -137,7 +137,7 @@ class Queue:
         task = self._app.configure_task(
             job.work,
             allow_unknown=True,
-            queue=queue_name(job.environment, job.work),
+            queue=job.work,
             lock=job.lock,
             queueing_lock=job.lock,
             schedule_at=at,

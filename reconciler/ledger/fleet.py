@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.errors import LedgerError
-from reconciler.ledger.database import Decoders, Tables, instant, stamp
+from reconciler.errors import LeaseLostError, LedgerError
+from reconciler.ledger.database import Database, Decoders, Tables, instant, stamp
 
 
 class AssignmentStatus(StrEnum):
@@ -70,6 +70,18 @@ class WorkerRecord:
 def applying(lane: str) -> str:
     """What the lease on ``lane`` for an apply is called: the sites in it are armed on time meanwhile."""
     return f"apply:{lane}"
+
+
+def check_open(database: Database, run: int) -> None:
+    """Let the transaction under way stand only while ``run`` is open to workers. Raises LeaseLostError."""
+    rows = database.rows(
+        "SELECT closed FROM handouts WHERE environment = ? AND run = ?", (database.environment, run)
+    )
+    if not rows or rows[0]["closed"]:
+        raise LeaseLostError(
+            f"run {run} is over: its command has ended, or another run has taken its place",
+            hint="Nothing more of it is sent or remembered here; the next run looks up what became of it.",
+        )
 
 
 _HANDOUT: Decoders = {"stopping": bool, "closed": bool}

@@ -1,0 +1,282 @@
+"""A worker: takes lanes from the queue, works on several at once, and gives them back when it is stopped.
+
+::
+
+    queue ──► job (a lane) ──► lease on the lane ──► the lane's work, stopped where ──► its result, or the
+                                                     the lease is lost, the run ends,    lane back into the
+                                                     or the worker drains                queue
+
+A beat a second says that it lives, in the ledger and in a file. Lanes of workers that died come back by
+themselves: their leases run out, and every worker puts the jobs of those without a beat back into the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from procrastinate import App, exceptions
+from procrastinate.jobs import Status
+
+from reconciler import __version__
+from reconciler.errors import ReconcilerError
+from reconciler.files import write_whole
+from reconciler.fleet.queue import Job, Work, job_of
+from reconciler.ledger import Ledger
+from reconciler.ledger.fleet import WorkerRecord
+from reconciler.times import utc_text
+
+BEAT_EVERY = 1.0
+DEAD_AFTER = 5.0
+"""Seconds without a beat in the queue after which a worker's jobs go to others."""
+
+_METRICS_EVERY = 15
+"""Beats between two writings of the metrics."""
+
+_PREFIX = "reconciler_worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a worker says of itself. ``lanes``: of each kind of work, at the same time."""
+
+    name: str
+    lanes: int
+    started_at: datetime
+    heartbeat: Path | None = None
+    metrics: Path | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a worker has done and does. Thread-safe."""
+
+    ended: Counter[tuple[Work, str]] = field(default_factory=Counter)
+    working: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self) -> None:
+        with self._lock:
+            self.working += 1
+
+    def end(self, work: Work, word: str) -> None:
+        with self._lock:
+            self.working -= 1
+            self.ended[work, word] += 1
+
+    def counts(self) -> list[tuple[Work, str, int]]:
+        """How many jobs of each work ended with each word."""
+        with self._lock:
+            return sorted((work, word, count) for (work, word), count in self.ended.items())
+
+
+class Worker:
+    """Serves the queue ``app`` until it is told to stop.
+
+    ``works``: what is done with a job of each kind; it returns a word on how that ended. ``draining`` is
+    shared with these: once set, they stop after the writes in flight. ``abandon``: gives back at once what
+    is held, for a second signal.
+    """
+
+    def __init__(
+        self,
+        me: Profile,
+        app: App,
+        works: Mapping[Work, Callable[[Job], str]],
+        ledger: Ledger,
+        draining: threading.Event,
+        *,
+        clock: Callable[[], datetime],
+        note: Callable[[str], None],
+        abandon: Callable[[], None],
+    ) -> None:
+        self._me = me
+        self._app = app
+        self._works = works
+        self._ledger = ledger
+        self._draining = draining
+        self._clock = clock
+        self._note = note
+        self._abandon = abandon
+        self._tally = Tally()
+        self._beats = 0
+        self._unheard = False
+        for work in works:
+            app.task(name=work)(self._task(work))
+
+    def _task(self, work: Work) -> Callable[..., None]:
+        def task(**arguments: object) -> None:
+            self._tally.begin()
+            word = "failed"
+            try:
+                word = self._works[work](job_of(work, arguments))
+            except ReconcilerError as exc:
+                self._note(f"{arguments['lane']}: {exc.message}. {exc.hint}")
+            finally:
+                self._tally.end(work, word)
+
+        return task
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT has come and every lane under way is ended or given back."""
+        over = threading.Event()
+        beating = threading.Thread(target=self._keep_beating, args=(over,), name="beat", daemon=True)
+        self._beat()
+        beating.start()
+        try:
+            asyncio.run(self._serve())
+        finally:
+            over.set()
+            beating.join()
+            self._goodbye()
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(len(self._works) * self._me.lanes + 4))
+        stopped = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, stopped)
+        async with self._app.open_async():
+            serving = [asyncio.create_task(self._serve_one(work)) for work in self._works]
+            reaping = asyncio.create_task(self._reap())
+            await stopped.wait()
+            for task in (*serving, reaping):
+                task.cancel()
+            await asyncio.gather(*serving, reaping, return_exceptions=True)
+
+    def _on_signal(self, stopped: asyncio.Event) -> None:
+        if self._draining.is_set():
+            self._note("Stopping at once: what is held is given back; writes in flight are looked up later.")
+            self._abandon()
+            self._goodbye()
+            os._exit(1)
+        self._note("Draining: the writes in flight are finished, no other lane is begun.")
+        self._draining.set()
+        stopped.set()
+
+    async def _serve_one(self, work: Work) -> None:
+        """Work on the jobs of one queue, again after the database was out of reach."""
+        while True:
+            with suppress(exceptions.ProcrastinateException):
+                await self._app.run_worker_async(
+                    queues=[work],
+                    name=self._me.name,
+                    concurrency=self._me.lanes,
+                    install_signal_handlers=False,
+                    update_heartbeat_interval=BEAT_EVERY,
+                    stalled_worker_timeout=DEAD_AFTER,
+                    fetch_job_polling_interval=BEAT_EVERY,
+                    delete_jobs="always",
+                )
+            if self._draining.is_set():
+                return
+            self._note(f"The queue of {work} cannot be reached; trying again.")
+            await asyncio.sleep(BEAT_EVERY)
+
+    async def _reap(self) -> None:
+        """Give the jobs of workers that died to others. One that waits again already is dropped."""
+        manager = self._app.job_manager
+        while True:
+            await asyncio.sleep(BEAT_EVERY)
+            with suppress(exceptions.ProcrastinateException):
+                for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
+                    assert job.id is not None
+                    try:
+                        await manager.retry_job(job)
+                    except exceptions.UniqueViolation:
+                        await manager.finish_job(job, Status.FAILED, delete_job=True)
+                    self._note(f"Lane {job.task_kwargs['lane']}: its worker died; it goes to another.")
+
+    def _keep_beating(self, over: threading.Event) -> None:
+        while not over.wait(BEAT_EVERY):
+            self._beat()
+
+    def _beat(self) -> None:
+        """Tell the ledger and the heartbeat file that this worker lives."""
+        self._beats += 1
+        try:
+            self._ledger.report_worker(self._record())
+            self._unheard = False
+        except ReconcilerError as exc:
+            if not self._unheard:
+                self._note(f"{exc.message}. {exc.hint}")
+            self._unheard = True
+        try:
+            if self._me.heartbeat is not None:
+                write_whole(self._me.heartbeat, self._heartbeat())
+            if self._me.metrics is not None and self._beats % _METRICS_EVERY == 1:
+                write_whole(self._me.metrics, self._metrics())
+        except ReconcilerError as exc:
+            self._note(f"{exc.message}. {exc.hint}")
+
+    def _goodbye(self) -> None:
+        with suppress(ReconcilerError):
+            self._ledger.forget_worker(self._me.name)
+        for file in (self._me.heartbeat, self._me.metrics):
+            if file is not None:
+                file.unlink(missing_ok=True)
+
+    def _record(self) -> WorkerRecord:
+        return WorkerRecord(
+            name=self._me.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=__version__,
+            lanes=self._me.lanes,
+            working=self._tally.working,
+            draining=self._draining.is_set(),
+            beat=self._beats,
+            started_at=self._me.started_at,
+            seen_at=self._clock(),
+        )
+
+    def _heartbeat(self) -> str:
+        """One line of JSON: a probe looks at the time, a person at what it says."""
+        content = {
+            "at": utc_text(self._clock()),
+            "draining": self._draining.is_set(),
+            "ledger": not self._unheard,
+            "name": self._me.name,
+            "pid": os.getpid(),
+            "working": self._tally.working,
+        }
+        return json.dumps(content, sort_keys=True) + "\n"
+
+    def _metrics(self) -> str:
+        """Prometheus text, as the enforcer writes it."""
+        gauges = (
+            ("lanes", "Lanes of each kind of work at the same time, at most.", self._me.lanes),
+            ("working", "Lanes that are worked on.", self._tally.working),
+            ("draining", "1 where no lane is begun any more.", int(self._draining.is_set())),
+            ("ledger_reachable", "1 where the last beat reached the ledger.", int(not self._unheard)),
+            ("beat_timestamp_seconds", "When this was written.", f"{self._clock().timestamp():.3f}"),
+        )
+        lines = [
+            line
+            for name, meaning, value in gauges
+            for line in (
+                f"# HELP {_PREFIX}_{name} {meaning}",
+                f"# TYPE {_PREFIX}_{name} gauge",
+                f"{_PREFIX}_{name} {value}",
+            )
+        ]
+        lines += [
+            f"# HELP {_PREFIX}_lanes_total Lanes by kind of work and how they ended.",
+            f"# TYPE {_PREFIX}_lanes_total counter",
+        ]
+        lines += [
+            f'{_PREFIX}_lanes_total{{work="{work}",result="{word}"}} {count}'
+            for work, word, count in self._tally.counts()
+        ]
+        return "\n".join(lines) + "\n"
