@@ -21,9 +21,16 @@ from reconciler.errors import (
 )
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from reconciler.account import Account
+    from reconciler.cli.progress import Progress
     from reconciler.manifests import Project
     from reconciler.model import Plan
-    from reconciler.workflows import Applied, Options
+    from reconciler.workflows import Applied, Options, Planned
+
+    Carry = Callable[[Account, Planned, Options, Progress, threading.Event], Applied]
 
 LARGEST_PLAN = 256 * 2**20
 """Bytes; a change takes about one thousand."""
@@ -36,13 +43,15 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 Examples:
   reconciler apply                       plan, ask, change, verify
   reconciler apply --env production --target 'site:acme/hq' --yes
-  reconciler apply plan.json             exactly what was planned, if it still fits"""
+  reconciler apply plan.json             exactly what was planned, if it still fits
+  reconciler apply --fleet --yes         dealer by dealer, by the workers that share the ledger"""
 )
 @click.argument("source", metavar="[DIR | PLAN.json]", type=click.Path(path_type=Path), default=Path())
 @options.reading
 @options.limits
 @options.output_format("text", "json")
 @yes_option
+@options.fleet
 @options.lock_timeout
 @click.pass_obj
 def apply(
@@ -54,6 +63,7 @@ def apply(
     lock_timeout: float,
     *,
     yes: bool,
+    fleet: bool,
 ) -> int:
     """Make the account what the manifests in DIR say, or carry out the saved PLAN.json.
 
@@ -63,8 +73,8 @@ def apply(
     """
     saved = _saved(source) if source.is_file() else None
     if saved is None:
-        project, asked = reading.load(source), limits.options()
-        return _run(console, project, asked, output_format, lock_timeout, saved=None, yes=yes)
+        project, carry = _how(console, reading, source, None, fleet=fleet)
+        return _run(console, project, limits.options(), output_format, lock_timeout, carry=carry, yes=yes)
     if limits.targets or limits.excludes or reading.environment or limits.allow_deletes is not None:
         raise ConfigError(
             "a saved plan says itself what it is about",
@@ -72,9 +82,21 @@ def apply(
         )
     from reconciler.workflows import check_saved_plan
 
-    project = reading.load(source.parent / saved.project, saved.environment)
+    project, carry = _how(console, reading, source.parent / saved.project, saved.environment, fleet=fleet)
     check_saved_plan(project, saved, console.runtime().clock())
-    return _run(console, project, limits.options(), output_format, lock_timeout, saved=saved, yes=yes)
+    asked = limits.options()
+    return _run(console, project, asked, output_format, lock_timeout, saved=saved, carry=carry, yes=yes)
+
+
+def _how(
+    console: Console, reading: options.Reading, directory: Path, environment: str | None, *, fleet: bool
+) -> tuple[Project, Carry]:
+    """The project, and who carries out its plan: this process or, with --fleet, the workers."""
+    if not fleet:
+        return reading.load(directory, environment), _by_this_process
+    from reconciler.cli.by_fleet import by_fleet
+
+    return by_fleet(console, reading, directory, environment)
 
 
 @click.command(
@@ -104,7 +126,7 @@ def destroy(
     delete caps hold here too.
     """
     project, asked = reading.load(), limits.options(destroy=True)
-    return _run(console, project, asked, output_format, lock_timeout, saved=None, yes=yes)
+    return _run(console, project, asked, output_format, lock_timeout, yes=yes)
 
 
 @click.command(
@@ -141,12 +163,15 @@ def _run(
     output_format: str,
     lock_timeout: float,
     *,
-    saved: Plan | None,
+    saved: Plan | None = None,
+    carry: Carry | None = None,
     yes: bool,
 ) -> int:
     """Plan, show, ask, apply, verify, report; returns the exit code."""
     from reconciler import render, workflows
     from reconciler.account import open_account
+
+    carry = carry or _by_this_process
 
     with (
         open_account(project, console.runtime(lock_timeout)) as account,
@@ -168,7 +193,7 @@ def _run(
         if asking:
             _ask(console, planned.plan, asked)
         with stop_on_signal(console) as stop, console.progress() as applying:
-            applied = workflows.apply_plan(account, planned, asked, on_event=applying, stop=stop)
+            applied = carry(account, planned, asked, applying, stop)
     failure = _failure(applied)
     if output_format == "json":
         report = json.loads(render.render_report(applied.report, "json"))
@@ -180,6 +205,14 @@ def _run(
         if failure:
             console.error(failure)
     return 1 if failure else 0
+
+
+def _by_this_process(
+    account: Account, planned: Planned, asked: Options, progress: Progress, stop: threading.Event
+) -> Applied:
+    from reconciler.workflows import apply_plan
+
+    return apply_plan(account, planned, asked, on_event=progress, stop=stop)
 
 
 def _writes(plan: Plan) -> bool:

@@ -256,6 +256,15 @@ def ledger_url(command: Command) -> Command:
     )(command)
 
 
+def fleet(command: Command) -> Command:
+    """--fleet."""
+    return click.option(
+        "--fleet",
+        is_flag=True,
+        help="Let workers (`reconciler worker`) do it, dealer by dealer; needs a ledger on PostgreSQL.",
+    )(command)
+
+
 def lock_timeout(command: Command) -> Command:
     """--lock-timeout, in seconds."""
 

@@ -17,10 +17,11 @@ from reconciler.fleet.applying import apply_lane, hindered, result_text
 from reconciler.fleet.leases import LaneLease, Leases
 from reconciler.fleet.projects import Projects
 from reconciler.fleet.queue import Job, Queue
-from reconciler.ledger import Ledger, Lock, PostgresStore, Store, fence
+from reconciler.ledger import Ledger, Lock, Store, fence
 from reconciler.ledger.database import Database
 from reconciler.ledger.fenced import FencedDatabase
 from reconciler.ledger.fleet import Assignment, applying, check_open
+from reconciler.ledger.postgres_store import PostgresStore
 from reconciler.workflows import Applied
 
 _LOOK_EVERY = 0.5

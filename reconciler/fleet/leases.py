@@ -22,6 +22,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -169,7 +170,7 @@ class Leases:
         for lease in held.values():
             lease.lose()
         for hold in held:
-            self._asking.ask(lambda tables, hold=hold: tables.release_lane(hold))
+            self._asking.ask(partial(LaneTables.release_lane, hold=hold))
 
     def renew(self) -> None:
         """Renew what is held; what the ledger gave to another worker, or was overslept, is lost."""
