@@ -88,7 +88,10 @@ def by_fleet(
 
 
 class LanesView:
-    """How far the lanes are: bars on a terminal, plain lines elsewhere, nothing with JSON. A context manager."""
+    """How far the lanes are: bars on a terminal, plain lines elsewhere, nothing with JSON.
+
+    A context manager.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console

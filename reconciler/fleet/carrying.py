@@ -17,7 +17,7 @@ from reconciler.fleet.applying import apply_lane, hindered, result_text
 from reconciler.fleet.leases import LaneLease, Leases
 from reconciler.fleet.projects import Projects
 from reconciler.fleet.queue import Job, Queue
-from reconciler.ledger import Ledger, Lock, Store, fence
+from reconciler.ledger import Holder, Ledger, Lock, Store, fence
 from reconciler.ledger.database import Database
 from reconciler.ledger.fenced import FencedDatabase
 from reconciler.ledger.fleet import Assignment, applying, check_open
@@ -132,7 +132,10 @@ class _LaneStore:
         return Ledger(FencedDatabase(self.store.database(), self._fence))
 
     def lock(self, name: str, *, command: str, now: datetime) -> Lock:
-        raise LedgerError(f"{command} takes no lock of {name} at {now}: its lease is what a lane has")
+        return self.store.lock(name, command=command, now=now)
+
+    def holder(self, name: str) -> Holder | None:
+        return self.store.holder(name)
 
     def _fence(self, database: Database) -> None:
         fence(database, self.lease.hold)

@@ -75,6 +75,11 @@ class PostgresStore:
         self._users = 0
         self._joining = threading.Lock()
 
+    @property
+    def place(self) -> Place:
+        """Where the database is."""
+        return self._place
+
     def exists(self) -> bool:
         return self._session is not None or exists(self._place)
 
