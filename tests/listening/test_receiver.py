@@ -55,31 +55,43 @@ def test_dealer_events_are_told_apart_by_id_and_type_and_partner_events_by_their
 GOOD = app_event("evt_1")
 NOT_JSON = b"<xml/>"
 
-REFUSED = [
-    ("POST", "/", GOOD, app_headers(GOOD), 404, "unknown_path", ""),
-    ("POST", APP.path + "/", GOOD, app_headers(GOOD), 404, "unknown_path", ""),
-    ("POST", "/chekt/dealer/3f9c0b", GOOD, {}, 404, "unknown_path", ""),
-    ("GET", APP.path, b"", {}, 405, "wrong_method", "app-events"),
-    ("PUT", APP.path, GOOD, app_headers(GOOD), 405, "wrong_method", "app-events"),
-    ("POST", APP.path, GOOD, {}, 401, "missing_signature", "app-events"),
-    ("POST", APP.path, GOOD, app_headers(GOOD, secret=b"another"), 401, "bad_signature", "app-events"),
-    ("POST", APP.path, GOOD + b" ", app_headers(GOOD), 401, "bad_signature", "app-events"),
-    ("POST", APP.path, GOOD, app_headers(GOOD, at=time.time() - 3600), 401, "stale_timestamp", "app-events"),
-    ("POST", APP.path, NOT_JSON, app_headers(NOT_JSON), 400, "not_json", "app-events"),
-    ("POST", DEALER.path, b"[]", {}, 400, "not_json", "dealer"),
-    ("POST", DEALER.path, b'{"a":' * 5000, {}, 400, "not_json", "dealer"),
-    ("POST", DEALER.path, b'{"event_id": NaN}', {}, 400, "not_json", "dealer"),
-]
+
+def refused() -> list[tuple[str, str, bytes, dict[str, str], int, str, str]]:
+    """What is sent, and how it is refused. Signed when it is asked for: a signature is good for minutes."""
+    return [
+        ("POST", "/", GOOD, app_headers(GOOD), 404, "unknown_path", ""),
+        ("POST", APP.path + "/", GOOD, app_headers(GOOD), 404, "unknown_path", ""),
+        ("POST", "/chekt/dealer/3f9c0b", GOOD, {}, 404, "unknown_path", ""),
+        ("GET", APP.path, b"", {}, 405, "wrong_method", "app-events"),
+        ("PUT", APP.path, GOOD, app_headers(GOOD), 405, "wrong_method", "app-events"),
+        ("POST", APP.path, GOOD, {}, 401, "missing_signature", "app-events"),
+        ("POST", APP.path, GOOD, app_headers(GOOD, secret=b"another"), 401, "bad_signature", "app-events"),
+        ("POST", APP.path, GOOD + b" ", app_headers(GOOD), 401, "bad_signature", "app-events"),
+        (
+            "POST",
+            APP.path,
+            GOOD,
+            app_headers(GOOD, at=time.time() - 3600),
+            401,
+            "stale_timestamp",
+            "app-events",
+        ),
+        ("POST", APP.path, NOT_JSON, app_headers(NOT_JSON), 400, "not_json", "app-events"),
+        ("POST", DEALER.path, b"[]", {}, 400, "not_json", "dealer"),
+        ("POST", DEALER.path, b'{"a":' * 5000, {}, 400, "not_json", "dealer"),
+        ("POST", DEALER.path, b'{"event_id": NaN}', {}, 400, "not_json", "dealer"),
+    ]
 
 
 def test_what_is_no_delivery_is_refused_and_counted_by_reason() -> None:
+    table = refused()
     with listening() as rig:
-        for method, path, body, headers, status, reason, endpoint in REFUSED:
+        for method, path, body, headers, status, reason, endpoint in table:
             before = rig.outcome(endpoint, reason)
             answer, content = rig.send(path, body, headers, method)
             assert (answer, content.get("error")) == (status, reason), (method, path)
             assert rig.outcome(endpoint, reason) == before + 1, "counted when it is answered"
-        assert [(each.reason, each.endpoint) for each in rig.refused] == [each[5:] for each in REFUSED]
+        assert [(each.reason, each.endpoint) for each in rig.refused] == [each[5:] for each in table]
         assert rig.ledger.deliveries() == []
 
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 
 from reconciler.errors import PlanError, Problem
-from reconciler.model import Address, Identity, Owned, Resource
+from reconciler.model import Address, Identity, LiveObject, Owned, Resource, Snapshot
 from reconciler.planning.renames import (
     Moves,
+    as_found,
+    identified,
     keeping_external_ids,
     moved,
     readdressed,
+    spoken,
     taking_over,
 )
 from tests.planning.world import at, remote_id, resource
@@ -324,3 +327,40 @@ class TestExternalIds:
             ),
         )
         assert len(keeping_external_ids([*twins, far, self.HQ], {self.HQ.address: "old"})) == 4
+
+    def test_the_ledger_says_it_and_whether_an_object_is_still_to_be_taken_over(self) -> None:
+        adopting = replace(self.SHOP, identity=Identity(named=False, adopt="4711"))
+        owned = {self.HQ.address: Owned(self.HQ.address, "12", "old")}
+        assert identified([self.HQ, adopting], owned) == (
+            replace(self.HQ, external_id="old"),
+            replace(adopting, remote_id="4711"),
+        )
+
+    def test_it_is_the_one_found_where_an_object_is_taken_over_by_its_id_and_only_there(self) -> None:
+        taken = replace(self.SHOP, identity=Identity(named=False, adopt="4711"), remote_id="4711")
+        settled = replace(self.HQ, identity=Identity(named=False, adopt="4711"))
+        unseen = replace(taken, address=at("site:acme/mill"), external_id="mill")
+        live = {each.address: LiveObject("site", "4711", "found", {}) for each in (settled, taken, self.HQ)}
+        seen = Snapshot(live, frozenset())
+        assert as_found([settled, taken, unseen], seen) == (
+            settled,
+            replace(taken, external_id="found"),
+            unseen,
+        )
+        assert as_found([self.HQ], seen) == (self.HQ,)
+
+
+def test_a_plan_tells_of_new_names_of_external_ids_that_stay_and_of_renames_that_do_nothing() -> None:
+    kept = replace(resource("site:acme/hq", external_id="old"), identity=Identity(named=False))
+    same = replace(resource("site:acme/shop"), identity=Identity(named=False))
+    written = resource("site:acme/mill", external_id="m-1")
+    renamed = {f"site:acme/was-{each}": f"site:acme/{each}" for each in ("hq", "shop", "mill")}
+    assert spoken(moves(renamed, renamed, "nothing is owned there"), [kept, same, written]) == (
+        (
+            "site:acme/was-hq is called site:acme/hq now; what is owned below it follows; "
+            "its external id stays old"
+        ),
+        "site:acme/was-shop is called site:acme/shop now; what is owned below it follows",
+        "site:acme/was-mill is called site:acme/mill now; what is owned below it follows",
+        "nothing is owned there",
+    )
