@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -293,14 +293,18 @@ def account_name(project: Project) -> str:
 
 
 def connection_to(
-    project: Project, runtime: Runtime, surface: Surface, keys: Mapping[str, str] | None = None
+    project: Project,
+    runtime: Runtime,
+    surface: Surface,
+    keys: Mapping[str, str] | chekt.EventKey | None = None,
 ) -> chekt.Connection:
     """The way to the account over ``surface``. Raises AuthError, SecretError and ConfigError.
 
-    ``keys``: API keys by dealer id, those of the environment by default.
+    ``keys``: API keys by dealer id, those of the environment by default; or the one of the Event API.
     """
     if project.environment.is_embedded:
-        return _embedded(project, runtime, surface)
+        embedded = _embedded(project, runtime, surface)
+        return replace(embedded, credentials=keys) if isinstance(keys, chekt.EventKey) else embedded
     return _remote(project, runtime, surface, dealer_keys(project, runtime) if keys is None else keys)
 
 
@@ -394,11 +398,15 @@ def _embedded(project: Project, runtime: Runtime, surface: Surface) -> chekt.Con
 
 
 def _remote(
-    project: Project, runtime: Runtime, surface: Surface, keys: Mapping[str, str]
+    project: Project, runtime: Runtime, surface: Surface, keys: Mapping[str, str] | chekt.EventKey
 ) -> chekt.Connection:
     environment = project.environment
     assert environment.base_url is not None
-    known = chekt.credentials_from_env(runtime.env, surface, dealers=keys, redactor=runtime.redactor)
+    known: chekt.Credentials
+    if isinstance(keys, chekt.EventKey):
+        known = keys
+    else:
+        known = chekt.credentials_from_env(runtime.env, surface, dealers=keys, redactor=runtime.redactor)
     documented = chekt.DOCUMENTED_RATES[surface]
     # The rate written for an environment is its own surface's; the other one keeps the documented figures.
     rate = environment.rate if surface == environment.surface else RateSettings()

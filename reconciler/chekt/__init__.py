@@ -18,6 +18,7 @@ from reconciler.chekt.connection import (
     Connection,
     Credentials,
     DealerKeys,
+    EventKey,
     Rate,
     credentials_from_env,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Connection",
     "Credentials",
     "DealerKeys",
+    "EventKey",
     "Rate",
     "connect",
     "credentials_from_env",

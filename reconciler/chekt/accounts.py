@@ -16,6 +16,7 @@ from reconciler.chekt.connection import (
     ClientSecret,
     Connection,
     DealerKeys,
+    EventKey,
     Rate,
     secrets_of,
 )
@@ -59,6 +60,9 @@ class Accounts:
                 check_url(credentials.token_url, "CHEKT_TOKEN_URL")
                 flow = auth.assertion_auth(credentials, redactor, clock)
                 self._partner = self._account(flow, credentials.client_id)
+            case EventKey() as credentials:
+                key = auth.KeyAuth(credentials.key, "the key of the Event API", header="X-API-KEY")
+                self._partner = self._account(key, credentials.key)
             case DealerKeys():
                 pass
 
@@ -70,7 +74,7 @@ class Accounts:
         key = auth.dealer_key(self._connection.credentials, dealer_id)
         with self._lock:
             if key not in self._by_key:
-                self._by_key[key] = self._account(auth.KeyAuth(key), key)
+                self._by_key[key] = self._account(auth.KeyAuth(key, "the dealer API key"), key)
             return self._by_key[key]
 
     def _account(self, flow: httpx.Auth, credential: str) -> Account:

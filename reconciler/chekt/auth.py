@@ -40,16 +40,18 @@ class TokenUnavailableError(Exception):
 
 
 class KeyAuth(httpx.Auth):
-    """A dealer's API key as Bearer (chekt-api/README.md section 2.1)."""
+    """An API key: of a dealer, as Bearer, or of the Event API (chekt-api/README.md sections 2.1 and 2.5)."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, name: str, *, header: str = "Authorization") -> None:
+        """``name``: what it is, for people. A key in ``header`` other than Authorization stands alone."""
         if not _sendable(key):
-            hint = "Copy it again from the portal; it is one word of plain ASCII."
-            raise AuthError("the dealer API key holds characters that no header can carry", hint=hint)
-        self._key = key
+            hint = "Copy it again; it is one word of plain ASCII."
+            raise AuthError(f"{name} holds characters that no header can carry", hint=hint)
+        self._header = header
+        self._value = f"Bearer {key}" if header == "Authorization" else key
 
     def auth_flow(self, request: httpx.Request) -> Flow:
-        request.headers["Authorization"] = f"Bearer {self._key}"
+        request.headers[self._header] = self._value
         yield request
 
 

@@ -48,7 +48,14 @@ class DealerKeys:
     by_dealer: Mapping[str, str] = field(default_factory=lambda: _NO_KEYS, repr=False)
 
 
-Credentials: TypeAlias = ClientSecret | Assertion | DealerKeys
+@dataclass(frozen=True, slots=True)
+class EventKey:
+    """The key of the Event API, where that is no token (chekt-api/README.md section 2.5)."""
+
+    key: str = field(repr=False)
+
+
+Credentials: TypeAlias = ClientSecret | Assertion | DealerKeys | EventKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,8 @@ def secrets_of(credentials: Credentials) -> tuple[str, ...]:
             pem = credentials.private_key_pem
             lines = (line.strip() for line in pem.splitlines())
             return (pem, *(line for line in lines if len(line) > 20 and not line.startswith("--")))
+        case EventKey():
+            return (credentials.key,)
         case DealerKeys():
             keys = (credentials.default, *credentials.by_dealer.values())
             return tuple(key for key in keys if key)

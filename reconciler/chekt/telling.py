@@ -64,6 +64,29 @@ def report_body(
     return {**body, **{name: text for name, text in said.items() if text}, **more}
 
 
+def media_urls(answered: JsonValue) -> list[str]:
+    """Where media of an event are to be uploaded, in order (section 4.10).
+
+    The documents do not show the answer: URLs are taken from any list in it whose name speaks of uploads or
+    media, as texts or as objects with one URL.
+    """
+    raw = wire.single(answered, ("event",)) or {}
+    named = [
+        value for name, value in raw.items() if any(word in name.lower() for word in ("upload", "media"))
+    ]
+    entries = [each for value in named for each in (value if wire.is_array(value) else (value,))]
+    return [url for url in map(_url_of, entries) if url is not None]
+
+
+def _url_of(entry: JsonValue) -> str | None:
+    if isinstance(entry, str):
+        return entry
+    if not wire.is_object(entry):
+        return None
+    urls = [value for name, value in entry.items() if "url" in name.lower() and isinstance(value, str)]
+    return urls[0] if len(urls) == 1 else None
+
+
 def answer_id(client: Client, answered: JsonValue, sent: JsonObject) -> tuple[str | None, str]:
     """CHeKT's id of an answer, and what it recorded otherwise than ``sent``, as a sentence or nothing."""
     raw = wire.single(answered, ("alarm_verification", "verification"))

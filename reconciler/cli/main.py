@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "override": ("override", "Arm or disarm against the schedule, until a stated time."),
     "enforce": ("enforce", "Arm and disarm sites on time, from cron or as a daemon."),
     "arming": ("arming", "Report arming states, where the partner arms."),
+    "event": ("event", "Send test events to the sandbox or the development host."),
     "verification": ("verification", "Answer alarm verifications, and show who answered what."),
     "listen": ("listen", "Take CHeKT's webhooks and hand their events on."),
     "worker": ("worker", "Carry out lanes that commands with --fleet hand out."),

@@ -166,7 +166,7 @@ def _choose(
         hint = f"{known} Name it in {SETTINGS_FILE}, under `environments`, with its base_url and surface."
         raise ConfigError(f"{by}: there is no environment {explain.shown(name)}", hint=hint)
     values = spec.model_dump()
-    values["dealers"] = spec.dealers
+    values |= {"dealers": spec.dealers, "event_api_key": spec.event_api_key}
     values["name"] = name
     override = env.get(URL_VARIABLE)
     if override:

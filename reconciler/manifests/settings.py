@@ -148,6 +148,12 @@ class EnvironmentSpec(SettingsModel):
         Literal["live", "page"],
         Field(description="Shape of dealer-surface answers: as clients see them, or as the pages say."),
     ] = "live"
+    event_api_key: Annotated[
+        Secret | None,
+        Field(
+            description="Key of the Event API, sent as X-API-KEY. Left out: the partner's token, as Bearer."
+        ),
+    ] = None
     report_zones_as: Annotated[
         Text | None,
         Field(

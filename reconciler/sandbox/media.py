@@ -15,6 +15,7 @@ from reconciler.sandbox.call import Call
 from reconciler.sandbox.errors import Refusal
 from reconciler.sandbox.messages import Response, reply
 from reconciler.sandbox.routing import Route
+from reconciler.sandbox.store import Row
 
 _SIGNING_SECRET = b"chekt-sandbox-media"
 _LIFETIME = 900
@@ -33,7 +34,36 @@ def media_routes() -> Iterator[Route]:
     yield Route("GET", "/api/v1/mjpeg", mjpeg, "media")
     yield Route("GET", "/api/v1/mjpeg/{mac}/{channel}", mjpeg, "media")
     yield Route("GET", "/sim/v0/media/{name}", lambda _call: _picture(), "media")
-    yield Route("PUT", "/sim/v0/uploads/{name}", lambda _call: reply({}), "media")
+    yield Route("PUT", "/sim/v0/uploads/{name}", receive_upload, "media")
+
+
+def upload_url(base_url: str, event: Row, number: int) -> str:
+    """Where the file ``number`` (from 0) of an event goes. The link is all it takes, as of signed ones."""
+    name = f"{event.id}-{number}"
+    return f"{base_url}/sim/v0/uploads/{name}?signature={_signature(name)}"
+
+
+def receive_upload(call: Call) -> Response:
+    """Keep length and digest of an event's file. Raises Refusal for a second one, and for credentials.
+
+    A link that is signed is all that a store takes; with another credential beside it, it refuses both.
+    """
+    name = call.ids["name"]
+    number, _, index = name.partition("-")
+    event = call.store.get("partner_event", int(number)) if number.isascii() and number.isdigit() else None
+    signature = call.request.query.get("signature", "")
+    if event is None or not hmac.compare_digest(_signature(name).encode(), signature.encode()):
+        raise Refusal(403, "the upload link is not valid")
+    if {"authorization", "x-api-key"} & call.request.headers.keys():
+        raise Refusal(400, "an upload link takes no credentials beside it", code="invalid_argument")
+    held = event.body.get("uploads")
+    uploads = dict(held) if isinstance(held, dict) else {}
+    if index in uploads:
+        raise Refusal(409, "this link was used", code="conflict")
+    digest = hashlib.sha256(call.request.body).hexdigest()
+    uploads[index] = {"bytes": len(call.request.body), "sha256": digest}
+    call.store.update(event, {**event.body, "uploads": uploads}, call.now)
+    return Response(200, b"", [])
 
 
 def mac_of(text: object) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
 from reconciler.kinds.kind import Part
 from reconciler.model import JsonObject, JsonValue
 from reconciler.sandbox.call import Call
 from reconciler.sandbox.errors import Refusal, not_found
+from reconciler.sandbox.media import upload_url
 from reconciler.sandbox.messages import Response, reply
 from reconciler.sandbox.partner import Collection, deleted, identifier
 from reconciler.sandbox.routing import Route
@@ -18,6 +18,7 @@ from reconciler.sandbox.validation import rule_of
 
 _SITE = "/partner/v1/dealers/{dealer_id}/sites/{site_id}"
 _PANEL_TYPES = (1, 2)
+_EVENT_TYPES = ("alarm", "trouble", "arming")
 _VIDEO_TYPE = 3
 
 
@@ -181,11 +182,23 @@ def _check_answer(call: Call, site: Row, row: Row, body: JsonObject) -> None:
 
 
 def receive_event(call: Call) -> Response:
-    """Take an event of a partner's platform; the answer carries an upload URL (section 4.10)."""
+    """Take an event of a partner's platform; the answer carries upload URLs (section 4.10).
+
+    How many, and in which form, the switches ``event_uploads`` and ``upload_form`` say. The page's sample is
+    cut: fields that it does not show are taken.
+    """
     body = call.request.json_object()
     for name in ("version", "event_id", "event_type"):
         if not isinstance(body.get(name), str) or not body[name]:
             raise call.invalid(name, f"{name} must be a string", code="required")
+    for name in ("location_id", "recorder_id", "camera_id", "event_status"):
+        if not isinstance(body.get(name, ""), str):
+            raise call.invalid(name, f"{name} must be a string")
+    if body["event_type"] not in _EVENT_TYPES:
+        raise call.invalid("event_type", f"event_type is one of {', '.join(_EVENT_TYPES)}")
     row = call.store.insert("partner_event", "", str(body["event_id"]), body, call.now)
-    upload = f"{call.request.base_url}/sim/v0/uploads/{uuid.uuid5(uuid.NAMESPACE_URL, str(row.id))}"
-    return reply({"id": row.id, "event_id": body["event_id"], "upload_urls": [upload]})
+    urls = [upload_url(call.request.base_url, row, each) for each in range(call.switches.event_uploads)]
+    uploads: JsonValue = [*urls]
+    if call.switches.upload_form == "objects":
+        uploads = [{"media_id": str(number), "upload_url": url} for number, url in enumerate(urls)]
+    return reply({"id": row.id, "event_id": body["event_id"], "upload_urls": uploads})

@@ -85,6 +85,9 @@ class Switches:
     Verifications
         ``second_answer``: refuse it, or record it too.
 
+    Events (section 4.10)
+        ``event_uploads``: how many upload URLs the answer carries. ``upload_form``: as texts or as objects.
+
     Credentials
         ``token_lifetime``: seconds. ``token_scopes``: of a machine token. ``audience``: accepted by the
         token endpoint. ``refresh_rotation``: a refresh replaces the refresh token.
@@ -153,6 +156,8 @@ class Switches:
     report_ahead: float = 60.0
 
     second_answer: Literal["400", "accept"] = "400"
+    event_uploads: int = 1
+    upload_form: Literal["urls", "objects"] = "urls"
 
     token_lifetime: int = 3600
     token_scopes: tuple[str, ...] = SCOPES
