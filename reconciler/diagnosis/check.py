@@ -76,3 +76,8 @@ class Diagnosis:
             "summary": {result.value: self.count(result) for result in Result},
             "requests": self.requests,
         }
+
+
+def sentence(text: str) -> str:
+    """``text`` with a capital at its beginning and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}."

@@ -50,12 +50,12 @@ def endpoint_check(walk: Walk, known: frozenset[str]) -> Check:
         "untried": sorted(untried),
         "known_before": sorted(known),
     }
-    if not walk.reads:
+    if all(read.seen.status is None for read in walk.reads):
         return Check(name, Result.UNKNOWN, "No endpoint could be tried.", facts=facts)
     weak = {
         str(read.endpoint) for read in walk.reads if read.fits and below(read.endpoint.grade, "documented")
     }
-    tried = {str(read.endpoint) for read in walk.reads}
+    tried = {str(read.endpoint) for read in walk.reads if read.seen.status is not None}
     said = f"{len(confirmed)} of {len(tried)} read endpoints answer as expected"
     said += f", {len(weak)} of them known by guess until now" if weak - known else ""
     kinds = ", ".join(REGISTRY[kind].collection for kind in dict.fromkeys(untried.values()))

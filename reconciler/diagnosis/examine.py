@@ -11,7 +11,7 @@ from reconciler.arming.project import targets
 from reconciler.chekt.connection import Connection, DealerKeys
 from reconciler.chekt.probe import Probe, Seen
 from reconciler.diagnosis import credentials, endpoints, records, surroundings
-from reconciler.diagnosis.check import Check, Diagnosis, Result
+from reconciler.diagnosis.check import Check, Diagnosis, Result, sentence
 from reconciler.diagnosis.scopes import scope_check
 from reconciler.diagnosis.timing import ENOUGH, clock_check
 from reconciler.diagnosis.walk import Walk
@@ -89,7 +89,7 @@ def _look(
         asked = probe(_connection(project, runtime, look))
         served = served_by(project, surface, sandbox=False)
     except ReconcilerError as exc:
-        problem = Check(f"credentials.{surface}", Result.FAILED, f"{exc.message}.", exc.hint)
+        problem = Check(f"credentials.{surface}", Result.FAILED, sentence(exc.message), exc.hint)
         look.checks.append(problem)
         return look
     declared = (each for each in project.resources if each.address.kind == "dealer")

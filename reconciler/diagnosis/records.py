@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from reconciler.account import Runtime, account_name, store_of
-from reconciler.diagnosis.check import Check, Result
+from reconciler.diagnosis.check import Check, Result, sentence
 from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger, stamp
 from reconciler.manifests import Project
@@ -42,7 +42,7 @@ def opened(project: Project, runtime: Runtime) -> Iterator[tuple[Ledger | None, 
 
 
 def _broken(error: ReconcilerError) -> Check:
-    return Check("ledger", Result.FAILED, f"{error.message}.", error.hint, facts={"code": error.code})
+    return Check("ledger", Result.FAILED, sentence(error.message), error.hint, facts={"code": error.code})
 
 
 def _look(project: Project, runtime: Runtime, ledger: Ledger, now: datetime) -> Check:

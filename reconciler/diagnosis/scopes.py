@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reconciler.chekt.probe import TokenSeen
 from reconciler.diagnosis.check import Check, Result
@@ -59,7 +59,7 @@ def scope_check(resources: Sequence[Resource], walk: Walk) -> Check:
             facts=facts,
         )
     urgent = [scope for scope in missing if not scope.startswith("delete:")]
-    listed = "; ".join(f"{scope}, for {_some(whose)}" for scope, whose in sorted(missing.items()))
+    listed = _listed(missing)
     if urgent:
         to_do = f"Ask CHeKT to grant them to this client: {' '.join(sorted(missing))}"
         return Check("scopes", Result.FAILED, f"The token lacks {listed}.", to_do, facts=facts)
@@ -82,6 +82,14 @@ def _by_refusals(walk: Walk, token: TokenSeen | None) -> Check:
         )
     seen = "The token does not name its scopes; every read was allowed, writes are not tried."
     return Check("scopes", Result.UNKNOWN, seen)
+
+
+def _listed(missing: Mapping[str, Sequence[Address]]) -> str:
+    """The scopes, those that the same resources need together."""
+    together: dict[tuple[Address, ...], list[str]] = {}
+    for scope, whose in sorted(missing.items()):
+        together.setdefault(tuple(whose), []).append(scope)
+    return "; ".join(f"{', '.join(names)}, for {_some(whose)}" for whose, names in together.items())
 
 
 def _some(addresses: Sequence[Address]) -> str:

@@ -9,7 +9,7 @@ from reconciler.chekt.budget import Level
 from reconciler.chekt.connection import DOCUMENTED_RATES, Connection
 from reconciler.chekt.probe import Seen, proxy_of
 from reconciler.diagnosis import shapes
-from reconciler.diagnosis.check import Check, Result
+from reconciler.diagnosis.check import Check, Result, sentence
 from reconciler.diagnosis.walk import SITES, Raw, Walk
 from reconciler.model import JsonValue
 
@@ -22,7 +22,7 @@ def network_check(connection: Connection, answers: Sequence[Seen]) -> Check:
     facts: dict[str, JsonValue] = {"base_url": connection.base_url, "proxy": proxy}
     silent = next((seen for seen in answers if seen.status is None and seen.sent_at), None)
     if silent is not None:
-        return Check(name, Result.FAILED, f"{_capital(silent.problem)}{way}.", silent.hint, facts=facts)
+        return Check(name, Result.FAILED, sentence(f"{silent.problem}{way}"), silent.hint, facts=facts)
     heard = [seen for seen in answers if seen.status is not None]
     if not heard:
         return Check(name, Result.UNKNOWN, f"{connection.base_url} was not asked.", facts=facts)
@@ -44,10 +44,6 @@ def network_check(connection: Connection, answers: Sequence[Seen]) -> Check:
     return Check(
         name, Result.OK, f"{connection.base_url} answers{way}, in {seconds * 1000:.0f} ms.", facts=facts
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def limits_check(
@@ -152,7 +148,7 @@ def _sentence(facts: dict[str, JsonValue]) -> str:
     )
     parts = [words.format(value) for words, value in told if value]
     parts.append("rate headers are sent" if facts.get("rate_headers") else "no rate headers are sent")
-    return f"{_capital('; '.join(parts))}."
+    return sentence("; ".join(parts))
 
 
 def _ids(walk: Walk) -> list[JsonValue]:
