@@ -6,6 +6,8 @@
     python benchmarks/chaos.py --matrix                 every fault at every request on every server
     python benchmarks/chaos.py --sigkill                real processes, killed at every request
 
+With --ledger postgresql any of them keeps its ledgers in a PostgreSQL server of its own.
+
 A story is one account through several edits, renames and new external ids among them, on the partner or
 the dealer surface, with lists whole or in pages. After each edit come one or more applies under faults, some
 of which die on the way. Then comes the next edit, met by whatever that has come to, or one quiet apply:
@@ -18,8 +20,8 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -35,6 +37,7 @@ from reconciler.manifests import Project
 from reconciler.model import Surface
 from reconciler.sandbox.credentials import DEALER_ID
 from reconciler.sandbox.seed import set_up
+from tests import ledgers
 from tests.faults import wild
 from tests.faults.matrix import BY_DESIGN, FAULTS, SERVERS, stage, strike
 from tests.faults.processes import MOMENTS, killed
@@ -48,6 +51,7 @@ from tests.faults.projects import (
     project,
 )
 from tests.faults.world import World
+from tests.postgresql import join
 
 EDITS = 6
 DEALER_SHARE = 0.15
@@ -81,7 +85,7 @@ def story(seed: int, number: int, *, tell: bool = False) -> Told:
         return _live(world, chance, number, tell=tell)
     finally:
         world.close()
-        shutil.rmtree(directory)
+        ledgers.remove(directory)
 
 
 def _live(world: World, chance: random.Random, number: int, *, tell: bool) -> Told:
@@ -183,14 +187,20 @@ def _told(cases: Iterable[str]) -> int:
     return min(outcomes[True], 1)
 
 
-def _stories(seed: int, jobs: int) -> Iterator[Told]:
+def _stories(seed: int, jobs: int, shared: Path) -> Iterator[Told]:
     if jobs == 1:
         yield from (story(seed, number) for number in count())
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_keep_ledgers, initargs=(shared,)) as pool:
         for first in count(0, 50 * jobs):
             numbers = range(first, first + 50 * jobs)
             yield from pool.map(story, [seed] * len(numbers), numbers, chunksize=10)
+
+
+def _keep_ledgers(shared: Path) -> None:
+    """Let this process, one of those that name ``shared``, find the ledgers' server."""
+    if ledgers.on_postgresql():
+        join(shared)
 
 
 def _arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -201,6 +211,7 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--ledger", choices=("file", "postgresql"), default="file")
     parser.add_argument("--only", type=int, help="one story, told run by run")
     parser.add_argument("--matrix", action="store_true", help="every fault at every request")
     parser.add_argument("--sigkill", action="store_true", help="real processes, killed at every request")
@@ -209,6 +220,13 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
 
 def main() -> int:
     asked = _arguments(sys.argv[1:])
+    os.environ[ledgers.SWITCH] = asked.ledger
+    with tempfile.TemporaryDirectory() as shared:
+        _keep_ledgers(Path(shared))
+        return _run(asked, Path(shared))
+
+
+def _run(asked: argparse.Namespace, shared: Path) -> int:
     gc.freeze()
     begun = time.perf_counter()
     if asked.matrix or asked.sigkill:
@@ -219,7 +237,7 @@ def main() -> int:
         return min(len(told.wrong), 1)
     runs = killed = quiet = failed = stories = 0
     shown = begun
-    for told in _stories(asked.seed, asked.jobs):
+    for told in _stories(asked.seed, asked.jobs, shared):
         stories, runs = stories + 1, runs + told.runs
         killed, quiet = killed + told.killed, quiet + told.quiet
         if told.wrong:

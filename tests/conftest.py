@@ -17,12 +17,13 @@ from tests.postgresql import Server, join
 
 _GUARD = str(Path(guard.__file__).parent)
 _FOREIGN = ("CHEKT_", "RECONCILER_", "OTEL_", "GITHUB_", "ACTIONS_", "GH_")
+_OURS = ("RECONCILER_TEST_LEDGER",)
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 def _is_foreign(name: str) -> bool:
     """Whether the variable could lead a test to a real account, collector or proxy."""
-    return name.startswith(_FOREIGN) or name.upper() in _PROXIES
+    return (name.startswith(_FOREIGN) and name not in _OURS) or name.upper() in _PROXIES
 
 
 def _guarded(environment: Mapping[str, str]) -> dict[str, str]:
@@ -76,6 +77,13 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Server:
     """The PostgreSQL server of this run, shared by its workers; started when it is first asked for."""
     base = tmp_path_factory.getbasetemp()
     return join(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ledger_under_test(request: pytest.FixtureRequest) -> None:
+    """Lets ``tests.ledgers`` keep its ledgers in the server, where the run is told to."""
+    if os.environ.get("RECONCILER_TEST_LEDGER") == "postgresql":
+        request.getfixturevalue("postgresql")
 
 
 @pytest.fixture(autouse=True)

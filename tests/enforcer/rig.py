@@ -27,6 +27,7 @@ from reconciler.model import JsonValue
 from reconciler.places import Sites
 from reconciler.redaction import Redactor
 from reconciler.sandbox import DEALER_ID, Sandbox, Switches, dealer_key, transport
+from tests import ledgers
 
 SITE = "site:acme/hq"
 NIGHT = "{days: [mon, tue, wed, thu, fri, sat, sun], arm: '18:00', disarm: '08:00', mode: away}"
@@ -150,7 +151,7 @@ class Rig:
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
-        with Ledger.open(self.directory / "ledger.db", "embedded") as ledger:
+        with Ledger(ledgers.open_in(self.directory, "embedded")) as ledger:
             yield ledger
 
     @contextmanager
@@ -242,8 +243,7 @@ class Rig:
             return LedgerJournal(ledger).recall()
 
     def lose_ledger(self) -> None:
-        for path in self.directory.glob("ledger.db*"):
-            path.unlink()
+        ledgers.lose(self.directory)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from reconciler.errors import RemoteError
 from reconciler.model import Address, LiveObject
 from reconciler.places import Sites
 from reconciler.sandbox import Fault
+from tests import ledgers
 from tests.enforcer.rig import EVENING, LATE, MORNING, NOON, TUESDAY, Rig, rig
 
 MINUTE = timedelta(minutes=1)
@@ -257,11 +258,13 @@ def test_without_its_ledger_it_arms_and_does_not_disarm(armed: Rig) -> None:
 
 def test_with_its_ledger_of_days_ago_it_does_not_disarm(armed: Rig) -> None:
     """What was ordered since the copy was made, an override or a stop, is not in it."""
-    copy = (armed.directory / "ledger.db").read_bytes()
+    backup = armed.directory / "backup"
+    backup.mkdir()
+    ledgers.copy(armed.directory, backup)
     order(armed, "armed_away", until=MORNING + timedelta(days=6), at=EVENING + MINUTE)
     armed.run(EVENING + 2 * MINUTE)
     armed.lose_ledger()
-    (armed.directory / "ledger.db").write_bytes(copy)
+    ledgers.copy(backup, armed.directory)
     armed.run(NOON + timedelta(days=3))
     assert (armed.rule, armed.state) == ("not_seen_before", "armed_away")
     armed.run(EVENING + timedelta(days=3))

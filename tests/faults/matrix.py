@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from reconciler.model import Surface
 from reconciler.sandbox import Fault, Sandbox, Switches
 from reconciler.sandbox.credentials import DEALER_ID
 from reconciler.sandbox.seed import set_up
+from tests import ledgers
 from tests.faults.projects import NEIGHBOURS, NEIGHBOURS_OF_HQ, project
 from tests.faults.world import SETTLED, Run, Time, World
 
@@ -178,4 +178,4 @@ def strike(
         return Case(struck, quiet, world.wrong(staged.after))
     finally:
         world.close()
-        shutil.rmtree(directory)
+        ledgers.remove(directory)

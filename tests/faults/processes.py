@@ -15,6 +15,7 @@ from typing import Any, Literal
 from reconciler import sandbox as simulator
 from reconciler.sandbox import Sandbox
 from reconciler.sandbox.errors import Dropped
+from tests import ledgers
 from tests.faults.matrix import SERVERS, Stage
 from tests.faults.world import SECRETS, World
 
@@ -75,7 +76,9 @@ def served(staged: Stage, directory: Path) -> Iterator[tuple[World, DeadlySandbo
     project = directory / "project"
     shutil.copytree(staged.after.directory, project)
     settings = project / "reconciler.yaml"
-    settings.write_text(settings.read_text(encoding="utf-8") + "ledger: ../ledger.db\n", encoding="utf-8")
+    settings.write_text(
+        settings.read_text(encoding="utf-8") + f"ledger: {ledgers.setting(directory)}\n", encoding="utf-8"
+    )
     deadly = world.sandbox
     assert isinstance(deadly, DeadlySandbox)
     try:
@@ -83,7 +86,7 @@ def served(staged: Stage, directory: Path) -> Iterator[tuple[World, DeadlySandbo
             yield world, deadly, environment(server.url, directory)
     finally:
         world.close()
-        shutil.rmtree(directory)
+        ledgers.remove(directory)
 
 
 def apply(project: Path, env: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:

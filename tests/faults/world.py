@@ -37,6 +37,7 @@ from reconciler.planning.scope import parent_of
 from reconciler.redaction import Redactor
 from reconciler.sandbox import Sandbox, Switches, credentials, transport
 from reconciler.sandbox.store import Row
+from tests import ledgers
 
 BEGINNING = datetime(2025, 1, 6, 9, 0, tzinfo=UTC)
 SETTLED = 120.0
@@ -187,8 +188,8 @@ class World:
         self.surface = surface
         self.time = time or Time()
         if template is not None:
-            for name in ("sandbox.db", "ledger.db"):
-                shutil.copyfile(template / name, directory / name)
+            shutil.copyfile(template / "sandbox.db", directory / "sandbox.db")
+            ledgers.copy(template, directory)
         self.sandbox = sandbox(directory / "sandbox.db", switches=switches, clock=self.time.now)
         self.surfaces = surfaces(surface, sandbox=True)
         self.neighbours: Sequence[Row] = ()
@@ -226,8 +227,7 @@ class World:
             jitter=lambda: 0.0,
         )
         MortalLedger.boundaries = boundaries
-        with client, MortalLedger.open(self.directory / "ledger.db", "dev") as ledger:
-            assert isinstance(ledger, MortalLedger)
+        with client, MortalLedger(ledgers.open_in(self.directory, "dev")) as ledger:
             ledger.boundaries = boundaries
             yield Account(project, self.surfaces, client, ledger, runtime)
 
@@ -313,7 +313,7 @@ def _strangers(world: World, rows: Sequence[Row], ours: set[tuple[str, int]]) ->
 
 
 def _unlike_the_ledger(world: World, wanted: Mapping[Address, str]) -> Iterator[str]:
-    with Ledger.open(world.directory / "ledger.db", "dev") as ledger:
+    with Ledger(ledgers.open_in(world.directory, "dev")) as ledger:
         owned = {
             address: (row.remote_id or "").removeprefix("webhook_") for address, row in ledger.owned().items()
         }

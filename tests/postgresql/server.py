@@ -49,6 +49,15 @@ class Server:
         return f"{self.url}&schema={self.schema()}"
 
 
+_servers: list[Server] = []
+
+
+def running() -> Server:
+    """The server this process has joined."""
+    assert _servers, "nobody has asked for a PostgreSQL server"
+    return _servers[-1]
+
+
 def join(shared: Path) -> Server:
     """The server of everybody who names the folder ``shared``, until this process ends.
 
@@ -63,7 +72,9 @@ def join(shared: Path) -> Server:
         _joined.append(users)
         if not note.exists():
             _start_keeper(shared)
-        return Server(Path(note.read_text(encoding="utf-8")))
+        server = Server(Path(note.read_text(encoding="utf-8")))
+    _servers.append(server)
+    return server
 
 
 def _start_keeper(shared: Path) -> None:
