@@ -34,6 +34,7 @@ class DealerSurface(AbstractContextManager["DealerSurface"]):
         self, client: Client, sites: Sites, clock: Callable[[], datetime], workers: int = WORKERS
     ) -> None:
         self._client = client
+        self._observer = client.connection.observer
         self.places = sites
         self._clock = clock
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="arming") if workers > 1 else None
@@ -67,10 +68,11 @@ class DealerSurface(AbstractContextManager["DealerSurface"]):
         """As the site's activity log names them; none where it cannot be read."""
         margin = pace.CLOCK_TOLERANCE
         try:
-            place = self.places.place(target.address)
-            zones = arming.failed_zones(
-                self._client, place.dealer_id, place.site_id, since - margin, self._clock() + margin
-            )
+            with self._observer.doing("look", address=target.address):
+                place = self.places.place(target.address)
+                zones = arming.failed_zones(
+                    self._client, place.dealer_id, place.site_id, since - margin, self._clock() + margin
+                )
         except RemoteError:
             return ()  # the alert goes out without the name
         return [self._named(zone) for zone in zones]
@@ -80,6 +82,10 @@ class DealerSurface(AbstractContextManager["DealerSurface"]):
 
     def _observe(self, group: Sequence[Target]) -> Mapping[int | None, Observation]:
         """The targets of one site, by partition."""
+        with self._observer.doing("look", address=group[0].address):
+            return self._read(group)
+
+    def _read(self, group: Sequence[Target]) -> Mapping[int | None, Observation]:
         try:
             place = self.places.place(group[0].address)
             if group[0].partition is None:
@@ -116,6 +122,11 @@ class DealerSurface(AbstractContextManager["DealerSurface"]):
         return Observation("unknown", self._clock(), problem=problem)
 
     def _command(self, order: Order) -> Reply:
+        """The order sent, a piece of work that logs and spans name by its site."""
+        with self._observer.doing(order.action, address=order.target.address, operation=order.action):
+            return self._send(order)
+
+    def _send(self, order: Order) -> Reply:
         try:
             place = self.places.place(order.target.address)
         except RemoteError as exc:

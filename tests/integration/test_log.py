@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox import CLIENT_SECRET, Fault
-from tests.integration.conftest import Cli, Result, Served
+from reconciler.sandbox import CLIENT_SECRET, Fault, dealer_key
+from tests.integration.conftest import ONE_SITE, Cli, Result, Served
 
 SITE = """\
 kind: dealer
@@ -56,6 +56,20 @@ def test_every_request_is_one_json_object(served: Served, cli: Cli, directory: P
     assert create["seconds"] >= 0
     assert create["time"].endswith("Z")
     assert "request" not in create
+
+
+def test_looks_and_arming_commands_say_which_site_they_are_about(
+    served: Served, cli: Cli, project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHEKT_API_KEY", dealer_key(12345))
+    window = "{days: [mon, tue, wed, thu, fri, sat, sun], arm: '00:00', disarm: '24:00', mode: away}"
+    arming = f"arming: {{schedule: all}}\n---\nkind: schedule\nid: all\nwindows: [{window}]\n"
+    directory = project(site_yaml=ONE_SITE + arming)
+    assert cli("apply", directory, "--yes").code == 0
+    done = cli("--log-format=json", "enforce", directory, "--once", "--horizon", "0s")
+    told = [each for each in records(done) if each["event"] == "request"]
+    assert {each["method"] for each in told} == {"GET", "POST"}
+    assert {each["address"] for each in told} == {"site:acme/hq"}
 
 
 def test_progress_warnings_and_errors_are_json_too(served: Served, cli: Cli, directory: Path) -> None:
