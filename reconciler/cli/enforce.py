@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import options
-from reconciler.cli.console import Console, error_text, printable
+from reconciler.cli.console import Console, printable
+from reconciler.cli.enforce_alerts import tell, tell_broken
 from reconciler.cli.enforce_daemon import run_daemon
 from reconciler.cli.moments import length, moment
 from reconciler.cli.signals import stop_on_signal
-from reconciler.errors import ConfigError, LockedError, ReconcilerError
+from reconciler.errors import ConfigError, LockedError, ManifestError
 
 if TYPE_CHECKING:  # start-up stays instant
     from datetime import datetime
@@ -157,7 +157,12 @@ def run(console: Console, reading: options.Reading, asked: Asked, *, once: bool,
         raise ConfigError("--at and --dry-run go with --once", hint="Leave them out, or write --once.")
     if once and (asked.listen is not None or asked.clock != "machine"):
         raise ConfigError("--listen and --clock go with --daemon", hint="Leave them out, or write --daemon.")
-    project = reading.load()
+    try:
+        project = reading.load()
+    except ManifestError as exc:
+        if once and not asked.dry_run:
+            tell_broken(console, reading, exc)
+        raise
     runtime = _runtime(console, project, asked)
     if not daemon:
         return _once(console, project, runtime, asked)
@@ -199,7 +204,7 @@ def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) ->
         ):
             clock = SystemClock(runtime.clock, stop)
             done = once(session.watch, session.port, session.journal, clock, horizon, send=not asked.dry_run)
-            told = asked.dry_run or _tell(console, session, done, asked)
+            told = asked.dry_run or tell(console, session, done, asked)
     except LockedError as exc:
         return _excluded(console, exc, runtime.clock(), asked.output_format)
     if asked.output_format == "json":
@@ -208,41 +213,6 @@ def _once(console: Console, project: Project, runtime: Runtime, asked: Asked) ->
     else:
         _print(console, done, session, dry_run=asked.dry_run)
     return exit_code(done) if told else 1
-
-
-def _tell(console: Console, session: Session, done: Run, asked: Asked) -> bool:
-    """Alerts to people, figures to monitoring. False where that failed: the run's own report still comes."""
-    try:
-        _alert(console, session, done)
-        _write_files(session, done, asked)
-    except ReconcilerError as exc:
-        console.note(error_text(exc))
-        return False
-    return True
-
-
-def _alert(console: Console, session: Session, done: Run) -> None:
-    from reconciler.alerting.senders import receivers
-    from reconciler.enforcer.alerts import Alerts
-
-    account = session.account
-    alerts = Alerts(account.ledger, receivers(account.project, account.runtime))
-    console.warn(alerts.heed_others(session.scheduled, done.ended_at))
-    alerts.heed(done.sights.values(), done.ended_at)
-    for failure in alerts.tell():
-        console.note(failure)
-
-
-def _write_files(session: Session, done: Run, asked: Asked) -> None:
-    from reconciler.enforcer.metrics import heartbeat_text, metrics_text
-    from reconciler.files import write_whole
-
-    account, watch = session.account, session.watch
-    if asked.metrics is not None:
-        write_whole(asked.metrics, metrics_text(watch, done.sights, account.ledger, done.ended_at))
-    if asked.heartbeat is not None:
-        beat = heartbeat_text(done.ended_at, len(watch.targets), watch.transition_at(), os.getpid())
-        write_whole(asked.heartbeat, beat)
 
 
 def _excluded(console: Console, locked: LockedError, now: datetime, output_format: str) -> int:

@@ -44,6 +44,12 @@ class Reading:
             env=os.environ,
         )
 
+    def settings_alone(self) -> Project:
+        """The project in DIR as reconciler.yaml has it, without a resource. Raises ConfigError."""
+        from reconciler.manifests import load_settings
+
+        return load_settings(self.directory, environment=self.environment, env=os.environ)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

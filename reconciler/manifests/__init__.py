@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.manifests.project import Project, load
+from reconciler.manifests.project import Project, load, load_settings
 from reconciler.manifests.secrets import resolve
 from reconciler.manifests.settings import EnvironmentSettings, Settings
 
-__all__ = ["EnvironmentSettings", "Project", "Settings", "load", "resolve"]
+__all__ = ["EnvironmentSettings", "Project", "Settings", "load", "load_settings", "resolve"]

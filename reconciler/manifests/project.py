@@ -70,6 +70,17 @@ def load(
         return _load(directory, env, environment, variables or {}, allow_empty=allow_empty)
 
 
+def load_settings(directory: Path, *, env: Mapping[str, str], environment: str | None = None) -> Project:
+    """A project of reconciler.yaml alone, without a resource: to tell that its manifests are broken.
+
+    Raises ConfigError.
+    """
+    known = read_settings(directory, environment, env)
+    digest = _digest((), known.settings, known.environment)
+    model = known.settings.arming_model
+    return Project(directory, known.settings, known.environment, (), digest, (), {}, model)
+
+
 @contextmanager
 def _without_gc() -> Iterator[None]:
     """Nothing that loading builds is cyclic garbage, and collecting would walk all of it often."""

@@ -19,6 +19,7 @@ from reconciler.manifests import load
 from reconciler.redaction import Redactor
 from reconciler.sandbox import DEALER_ID, Sandbox, Switches, dealer_key, serve, transport
 from tests.enforcer.rig import EVENING, LATE, MORNING, NOON, SITE, TUESDAY, project
+from tests.enforcer.test_alerts import listening
 
 
 @dataclass
@@ -130,6 +131,40 @@ def test_alerts_that_cannot_be_told_do_not_keep_the_site_from_being_armed(home: 
     assert code == 1
     assert "NOT_SET_ANYWHERE" in said
     assert "disarmed -> armed_away  confirmed" in said
+
+
+def test_manifests_that_break_under_cron_are_told_once_and_so_is_their_repair(home: Home) -> None:
+    manifest = home.directory / "site.yaml"
+    good = manifest.read_text(encoding="utf-8")
+    with listening(204) as (url, taken):
+        settings = home.directory / "reconciler.yaml"
+        alerts = f"alerts: [{{webhook: {{url: '{url}'}}}}]\n"
+        settings.write_text(settings.read_text(encoding="utf-8") + alerts, encoding="utf-8")
+        home.once(NOON)
+        manifest.write_text(good.replace("windows:", "window:"), encoding="utf-8")
+        assert home.once(EVENING, "--dry-run")[0] == 1
+        assert taken == []
+        for _ in range(2):
+            code, said = home.once(EVENING)
+            assert (code, "window" in said) == (1, True)
+        manifest.write_text(good, encoding="utf-8")
+        home.once(EVENING)
+    told = [json.loads(body) for body, _ in taken]
+    assert [(each["code"], each["status"]) for each in told] == [
+        ("manifests_broken", "firing"),
+        ("manifests_broken", "resolved"),
+    ]
+    assert "window" in told[0]["message"]
+
+
+def test_broken_manifests_are_left_to_the_daemon_to_tell(home: Home) -> None:
+    made = load(home.directory, env={})
+    (home.directory / "site.yaml").write_text("kind: nonsense\n", encoding="utf-8")
+    runtime = Runtime({}, Redactor(), lambda: EVENING)
+    with enforcement_lock(made, runtime, "enforce --daemon"):
+        assert home.once(EVENING)[0] == 1
+    with store_of(made, runtime).open() as ledger:
+        assert ledger.open_alerts() == []
 
 
 def test_a_dry_run_needs_no_lock(home: Home) -> None:
