@@ -53,8 +53,10 @@ asked_for = options.gathered_as(
         type=click.Choice(("dispatch", "disregard")),
         help="dispatch sends people to the building, disregard calls them off.",
     ),
-    click.option("--verification-id", metavar="UUID", help="The UUID that came with the verification."),
-    click.option("--asked-at", metavar="T", help="When CHeKT asked."),
+    click.option(
+        "--verification-id", metavar="UUID", help="Its UUID; left out: as the listener received it."
+    ),
+    click.option("--asked-at", metavar="T", help="When CHeKT asked; left out: as the listener received it."),
     click.option("--yes", "-y", is_flag=True, help="Do not ask before it is sent."),
 )
 
@@ -88,7 +90,7 @@ def answer(
     asked: Asked,
     output_format: str,
 ) -> None:
-    """Answer VERIFICATION, CHeKT's number of it, at SITE as one of its contacts.
+    """Answer VERIFICATION, CHeKT's number of it or its UUID, at SITE as one of its contacts.
 
     CHeKT wants an answer within 2 minutes; after 5 to 10 it may have dispatched by itself, and a warning says
     so. Each verification is answered once: what is not known to have failed is never sent again.
@@ -97,14 +99,15 @@ def answer(
     from reconciler.ledger import user_name
     from reconciler.upstream.ages import age_warning
     from reconciler.upstream.naming import named_site
-    from reconciler.upstream.verification import prepare, question, send
+    from reconciler.upstream.questions import Written
+    from reconciler.upstream.verification import prepare, send
 
     project, runtime = reading.load(), console.runtime(_PATIENCE)
-    where, at = named_site(project, site), _asked_at(asked.asked_at, runtime.clock())
-    put = question(where, verification, _uuid(asked.verification_id), at)
+    at = _asked_at(asked.asked_at, runtime.clock())
+    written = Written(named_site(project, site), verification, asked.verification_id, at)
     with open_account(project, runtime, "partner") as account:
-        prepared = prepare(account, put, asked.contact, asked.action)
-        warning = age_warning(put.asked_at, runtime.clock())
+        prepared = prepare(account, written, asked.contact, asked.action)
+        warning = age_warning(prepared.asked.asked_at, runtime.clock())
         if warning:
             console.warn([warning])
         if not asked.yes:
@@ -123,15 +126,6 @@ def answer(
             f"{number}{note}"
         )
     )
-
-
-def _uuid(written: str | None) -> str:
-    if written is None:
-        raise ConfigError(
-            "the UUID of the verification is not known: CHeKT wants it in the answer, beside the number",
-            hint="Write --verification-id UUID, as it came with verification.requested.",
-        )
-    return written
 
 
 def _asked_at(written: str | None, now: datetime) -> datetime | None:

@@ -124,6 +124,15 @@ class DeliveryTables(Tables):
             (self._database.environment, after, limit),
         )
 
+    def deliveries_of(self, event_type: str, limit: int = 1000) -> list[Delivery]:
+        """The last deliveries of that type, the newest first, ``limit`` at most."""
+        return self._database.read(
+            Delivery,
+            _DELIVERY,
+            "SELECT * FROM deliveries WHERE environment = ? AND event_type = ? ORDER BY id DESC LIMIT ?",
+            (self._database.environment, event_type, limit),
+        )
+
     def delivery(self, number: int) -> Delivery | None:
         """The delivery of that number, None where it was forgotten."""
         found = self._database.read(

@@ -93,14 +93,16 @@ class ReportTables(Tables):
         number: int = last + 1
         return number
 
-    def queue_report(self, draft: ReportDraft, sequence: int, idempotency_key: str) -> ArmingReport:
-        """Put ``draft`` at the end of its site's queue."""
-        number = self._database.insert(
+    def queue_report(self, draft: ReportDraft, sequence: int, idempotency_key: str) -> ArmingReport | None:
+        """Put ``draft`` at the end of its site's queue; None where another took that place meanwhile."""
+        environment = self._database.environment
+        taken = not self._database.change(
             "INSERT INTO reports (environment, site, dealer_id, site_id, sequence, partition, state, zones,"
             " source, user_id, resync, happened_at, queued_at, idempotency_key)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (environment, site_id, sequence) DO NOTHING",
             (
-                self._database.environment,
+                environment,
                 str(draft.site),
                 draft.dealer_id,
                 draft.site_id,
@@ -116,7 +118,15 @@ class ReportTables(Tables):
                 idempotency_key,
             ),
         )
-        return self.report(number)
+        if taken:
+            return None
+        [found] = self._database.read(
+            ArmingReport,
+            _REPORT,
+            "SELECT * FROM reports WHERE environment = ? AND site_id = ? AND sequence = ?",
+            (environment, draft.site_id, sequence),
+        )
+        return found
 
     def waiting_reports(self, site_id: str) -> list[ArmingReport]:
         """The reports of a site that are not settled, in their order."""

@@ -197,7 +197,8 @@ def ask_verification(call: Call) -> Response:
     site = _site(call)
     body: JsonObject = {"verification_id": str(uuid.uuid4()), "site_id": site.id}
     row = call.store.insert("verification", f"{site.scope}/{site.id}", None, body, call.now)
-    publish(call, Event(site, call.now, app=("verification.requested", body)))
+    told: JsonObject = {"id": row.id, **body} if call.switches.verification_event == "both" else body
+    publish(call, Event(site, call.now, app=("verification.requested", told)))
     return reply({"id": row.id, **body}, 201)
 
 

@@ -83,7 +83,8 @@ class Switches:
         ``report_ahead``: seconds by which they may lie ahead of the clock.
 
     Verifications
-        ``second_answer``: refuse it, or record it too.
+        ``second_answer``: refuse it, or record it too. ``verification_event``: what a delivery tells, the
+        UUID alone or the number of the path too.
 
     Events (section 4.10)
         ``event_uploads``: how many upload URLs the answer carries. ``upload_form``: as texts or as objects.
@@ -156,6 +157,7 @@ class Switches:
     report_ahead: float = 60.0
 
     second_answer: Literal["400", "accept"] = "400"
+    verification_event: Literal["uuid", "both"] = "both"
     event_uploads: int = 1
     upload_form: Literal["urls", "objects"] = "urls"
 

@@ -86,26 +86,27 @@ class Reporting:
         now = self._runtime.clock()
         _check(told, now)
         place = self._sites.place(str(told.site))
-        with self._book.transaction():
-            if not told.resync and _judged(told, self._known(place.site_id)) == "unchanged":
-                return None
-            sequence = self._book.next_sequence(place.site_id)
-            draft = ReportDraft(
-                site=told.site,
-                dealer_id=place.dealer_id,
-                site_id=place.site_id,
-                partition=told.partition,
-                state=told.state.value,
-                zones=told.zones,
-                source=told.source,
-                user_id=told.user,
-                resync=told.resync,
-                happened_at=told.at,
-                queued_at=now,
-            )
-            content: list[JsonValue] = [place.site_id, sequence, told.partition, told.state, str(told.at)]
-            key = digest(["arming-state", *content])
-            return self._book.queue_report(draft, sequence, key.removeprefix("sha256:"))
+        draft = ReportDraft(
+            site=told.site,
+            dealer_id=place.dealer_id,
+            site_id=place.site_id,
+            partition=told.partition,
+            state=told.state.value,
+            zones=told.zones,
+            source=told.source,
+            user_id=told.user,
+            resync=told.resync,
+            happened_at=told.at,
+            queued_at=now,
+        )
+        while True:
+            with self._book.transaction():
+                if not told.resync and _judged(told, self._known(place.site_id)) == "unchanged":
+                    return None
+                sequence = self._book.next_sequence(place.site_id)
+                queued = self._book.queue_report(draft, sequence, _key(draft, sequence))
+            if queued is not None:
+                return queued
 
     def left_behind(self) -> list[ArmingReport]:
         """What processes that ended put into queues and did not come to send: a report of each site."""
@@ -224,6 +225,12 @@ class Reporting:
             if known or found:
                 self._alerts.adjust(*where, known, found, self._runtime.clock())
                 self.untold += self._alerts.tell()
+
+
+def _key(draft: ReportDraft, sequence: int) -> str:
+    """The Idempotency-Key of a report: of this very one, since its number in the site's queue is in it."""
+    content: list[JsonValue] = [draft.site_id, sequence, draft.partition, draft.state, str(draft.happened_at)]
+    return digest(["arming-state", *content]).removeprefix("sha256:")
 
 
 def _check(told: Told, now: datetime) -> None:

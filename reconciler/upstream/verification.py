@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from reconciler.account import Account
 from reconciler.chekt import telling
 from reconciler.errors import (
     AlreadyAnsweredError,
     AmbiguousError,
-    ConfigError,
     ReconcilerError,
     UnsupportedError,
 )
@@ -28,37 +26,10 @@ from reconciler.planning.digest import digest
 from reconciler.times import spoken_utc
 from reconciler.upstream.endpoints import accepted
 from reconciler.upstream.naming import contact_id, named_contact
+from reconciler.upstream.questions import REQUESTED, Question, Written, question
 
 TIMEOUT = 10.0
 """Seconds for a request: a person waits, and so may the next one with an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A verification: the number in its path, the UUID of its body, and when it was asked, where known."""
-
-    site: Address
-    number: str
-    verification_id: str
-    asked_at: datetime | None
-
-
-def question(site: Address, number: str, verification_id: str, asked_at: datetime | None) -> Question:
-    """A verification as a person named it. Raises ConfigError for ids that cannot be CHeKT's."""
-    if not (number.isascii() and number.isdecimal() and int(number) > 0):
-        raise ConfigError(
-            f"VERIFICATION {number} is no number",
-            hint="Write the number that CHeKT calls the verification by, such as 17; its UUID goes to "
-            "--verification-id.",
-        )
-    try:
-        uuid = str(UUID(verification_id))
-    except ValueError as exc:
-        raise ConfigError(
-            f"--verification-id {verification_id} is no UUID",
-            hint="Write it as CHeKT sent it, such as 0b8e1f7a-3c52-4d3e-9f0a-5d2f6f1f7c11.",
-        ) from exc
-    return Question(site, str(int(number)), uuid, asked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +43,18 @@ class Prepared:
     action: AnswerAction
 
 
-def prepare(account: Account, asked: Question, contact: str, action: AnswerAction) -> Prepared:
+def prepare(account: Account, written: Written, contact: str, action: AnswerAction) -> Prepared:
     """Find out all that an answer needs, without sending anything. ``contact`` is named by a person.
 
+    What ``written`` lacks is taken from the inbox, where a listener keeps one in this ledger.
+
     Raises AlreadyAnsweredError, showing the first answer, where there is or may be one; UnsupportedError for
-    an endpoint below the accepted grade; ConfigError for a contact that is not the site's; RemoteError.
+    an endpoint below the accepted grade; ConfigError for a contact that is not the site's, and for an id
+    that is not known; RemoteError.
     """
     accepted(account, "verification.answer")
-    place = Sites(account.project, account.ledger.owned(), account.client).place(str(asked.site))
+    place = Sites(account.project, account.ledger.owned(), account.client).place(str(written.site))
+    asked = question(written, place.site_id, account.ledger.deliveries_of(REQUESTED))
     _check_unanswered(account.ledger, asked, place.site_id)
     who = named_contact(account, asked.site, contact)
     return Prepared(asked, place, who, contact_id(account, who, place), action)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.ledger import Delivery, Ledger
 from reconciler.sandbox import Fault, Switches
 from reconciler.upstream.ages import age_warning, spoken_age
 from tests.faults.processes import MOMENTS, Moment
@@ -177,7 +179,8 @@ def test_a_contact_the_ledger_does_not_know_is_looked_up(integration: Made) -> N
     ("number", "uuid", "said"),
     [
         ("17", None, "Write --verification-id UUID"),
-        ("0b8e1f7a-3c52-4d3e-9f0a-5d2f6f1f7c11", "x", "is no number"),
+        ("0b8e1f7a-3c52-4d3e-9f0a-5d2f6f1f7c11", None, "Write the number as VERIFICATION"),
+        ("seventeen", None, "is neither a number nor a UUID"),
         ("17", "x", "is no UUID"),
     ],
 )
@@ -191,6 +194,63 @@ def test_both_ids_are_needed_and_each_is_its_own(
     )
     assert (refused.code, said in refused.err) == (1, True)
     assert made.served.calls() == []
+
+
+def received(made: Integration, data: Mapping[str, Any], at: datetime, number: int = 1) -> None:
+    """Puts a delivery into the inbox, as the listener does."""
+    event = {
+        "id": f"evt_{number}",
+        "type": "verification.requested",
+        "created_at": at.isoformat(),
+        "data": data,
+    }
+    body = json.dumps(event).encode()
+    delivery = Delivery("app:x", "app", f"evt_{number}", f"evt_{number}", event["type"], at, body)
+    with Ledger.open(made.directory / ".reconciler" / "ledger.db", "embedded") as book:
+        book.receive(delivery, [])
+
+
+@pytest.mark.parametrize("named", ["id", "verification_id"])
+def test_the_other_id_and_the_age_are_taken_from_what_the_listener_received(
+    integration: Made, named: str
+) -> None:
+    made = integration()
+    other, asked = made.ask("depot"), made.ask()
+    at = datetime.now(UTC) - timedelta(minutes=3)
+    received(made, other, at, 1)
+    received(made, {"nothing": 1}, at, 2)
+    received(made, asked, at, 3)
+    received(made, asked, at, 4)
+    done = made.run(
+        *("verification", "answer", "hq", asked[named]),
+        *("--contact", "john", "--action", "dispatch", "--yes", "--format", "json"),
+    )
+    assert done.code == 0, done.out
+    assert 180 <= done.json["answer"]["age_seconds"] < 240
+    assert "an answer is due within 2 minutes" in done.json["warning"]
+    assert len(made.taken(asked)) == 1
+
+
+def test_an_inbox_that_names_the_uuid_alone_is_not_guessed_from(integration: Made) -> None:
+    made = integration()
+    asked = made.ask()
+    received(
+        made, {"verification_id": asked["verification_id"], "site_id": asked["site_id"]}, datetime.now(UTC)
+    )
+    command = (
+        "verification",
+        "answer",
+        "hq",
+        asked["id"],
+        "--contact",
+        "john",
+        "--action",
+        "dispatch",
+        "--yes",
+    )
+    refused = made.run(*command)
+    assert (refused.code, "Write --verification-id UUID" in refused.err) == (1, True)
+    assert made.run(*command, "--verification-id", asked["verification_id"]).code == 0
 
 
 def test_without_a_terminal_nothing_is_sent_unasked(integration: Made) -> None:
