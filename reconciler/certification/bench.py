@@ -18,7 +18,7 @@ from reconciler.chekt.client import Client
 from reconciler.chekt.transport import Call
 from reconciler.errors import AmbiguousError, ApiError, RemoteError
 from reconciler.listening import ArmingEvent
-from reconciler.model import JsonObject
+from reconciler.model import JsonObject, JsonValue
 from reconciler.places import Place
 from reconciler.times import utc_text
 
@@ -43,7 +43,8 @@ class Bench:
     """One site and everything around it. ``dealer`` and ``partner``: clients of the two surfaces.
 
     ``partner`` is None in a CHeKT-triggered project; ``field`` is None on a host that is not the simulator;
-    ``inbox`` is there where CHeKT tells us of changes. ``zone``: the site's time zone, None where the
+    ``inbox`` is there where CHeKT tells us of changes. ``replays``: reports are sent as if their first answer
+    had been lost. ``zone``: the site's time zone, None where the
     manifest says none. ``user``: the label of our commands. ``sleep`` takes seconds.
     """
 
@@ -58,6 +59,7 @@ class Bench:
     field: Field | None = None
     inbox: Inbox | None = None
     partitions: tuple[str, ...] = ()
+    replays: bool = False
 
     # What is seen
 
@@ -131,14 +133,20 @@ class Bench:
             raise NotMetError(f"{state} did not last {seconds:g} s: the state is {changed or last}")
         self.record.note("state", f"{state}, still after {seconds:g} s")
 
-    def told(self, state: str, within: float = SETTLE) -> ArmingEvent | None:
-        """The webhook that tells of ``state``; None without an inbox. Raises NotMetError where none comes."""
+    def told(self, state: str, within: float = SETTLE, since: datetime | None = None) -> ArmingEvent | None:
+        """The webhook that tells of ``state``, reached after ``since``; None without an inbox.
+
+        Raises NotMetError where none comes.
+        """
         if self.inbox is None:
             return None
         inbox = self.inbox
 
         def look() -> ArmingEvent | None:
-            return next((event for event in reversed(inbox.events()) if event.state == state), None)
+            found = (event for event in inbox.events() if event.state == state)
+            return next(
+                (each for each in found if since is None or each.at is None or each.at >= since), None
+            )
 
         event = self.wait(look, within)
         if event is None:
@@ -153,12 +161,16 @@ class Bench:
         )
         return tuple(row for row in rows if row.status != "unknown")
 
-    def changed_at(self) -> datetime:
-        """When the state changed last, as the API tells it. Raises NotMetError where it does not."""
-        moments = [state.changed_at for state in self.states() if state.changed_at is not None]
-        if not moments:
-            raise NotMetError("the arming state does not tell when it changed")
-        return max(moments)
+    def times_are(self, expected: datetime, within: float = SETTLE) -> None:
+        """See that the newest change is told to have been at ``expected``, give or take. Raises NotMetError.
+
+        By the log, and by the arming state where it tells a time: of partitions it tells none.
+        """
+        rows = self.log(expected)
+        self.close_to(expected, rows[0].at if rows else None, "the activity log", within)
+        told = [state.changed_at for state in self.states() if state.changed_at is not None]
+        if told:
+            self.close_to(expected, max(told), "the arming state", within)
 
     def logged(self, since: datetime, user: str) -> None:
         """See that the newest change since then is in the activity log under ``user``. Raises NotMetError."""
@@ -230,23 +242,27 @@ class Bench:
         }
         path = wire.path(_REPORT, {"site_id": self.place.site_id})
         call = Call("POST", path, body=body, idempotency_key=uuid.uuid4().hex)
+        if self.replays:
+            self.partner.transport.send(call)
+            self.record.note("note", f"reported {state}: sent again, as if no answer had come")
         wait = 1.0
-        for attempt in range(_REPEATS + 1):
+        for _ in range(_REPEATS):
             try:
-                self.partner.transport.send(call)
+                return self._send_report(self.partner, call, state)
             except AmbiguousError as exc:
-                if attempt == _REPEATS:
-                    raise
                 self.record.note("note", f"reported {state}: {exc.message}; sent again in {wait:g} s")
-            except ApiError as exc:
-                self.record.note("note", f"reported {state}: {exc.message}")
-                return exc.message
-            else:
-                self.record.note("note", f"reported {state}: taken")
-                return None
             self.sleep(wait)
             wait *= 2
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        return self._send_report(self.partner, call, state)
+
+    def _send_report(self, partner: Client, call: Call, state: str) -> str | None:
+        try:
+            partner.transport.send(call)
+        except ApiError as exc:
+            self.record.note("note", f"reported {state}: {exc.message}")
+            return exc.message
+        self.record.note("note", f"reported {state}: taken")
+        return None
 
     def reported(self, state: str, at: datetime | None = None, user: str = "certification") -> datetime:
         """Report a state that has to be taken, and see it; the instant reported. Raises NotMetError."""
@@ -273,11 +289,15 @@ class Bench:
         return self.field
 
     @contextmanager
-    def trouble(self, action: str, **details: object) -> Iterator[None]:
-        """One fault on the next request that it concerns; nothing where none can be ordered."""
+    def trouble(self, action: str, **details: JsonValue) -> Iterator[None]:
+        """One fault on the next request that it concerns; where none can be ordered, reports are replayed."""
         if self.field is not None:
-            self.field.fault(action, **details)  # type: ignore[arg-type]  # JSON, as the callers write it
-        yield
+            self.field.fault(action, **details)
+        self.replays = self.field is None
+        try:
+            yield
+        finally:
+            self.replays = False
 
     def disarm(self) -> None:
         """Begin from a closed, disarmed site, with nothing heard of. Raises NotMetError, RemoteError."""

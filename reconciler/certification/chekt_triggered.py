@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from reconciler.certification.bench import ENTRY_DELAY, EXIT_DELAY, SETTLE, Bench
+from reconciler.certification.inbox import Inbox
 from reconciler.certification.record import NotMetError
 from reconciler.certification.walk import WALK
 
@@ -23,6 +24,7 @@ def transitions(bench: Bench) -> None:
     if bench.field is not None:
         bench.field.codes({_CODE: _JANE})
     for wanted in WALK:
+        since = bench.clock().replace(microsecond=0)
         if bench.commands(wanted):
             bench.accepted(wanted)
         else:
@@ -34,7 +36,8 @@ def transitions(bench: Bench) -> None:
             )
             field.keys(_KEYS[wanted], _CODE)
         bench.expect(wanted)
-        bench.told(wanted)
+        bench.told(wanted, since=since)
+        bench.pause(1)
 
 
 def exit_delay(bench: Bench) -> None:
@@ -134,6 +137,11 @@ def user_codes(bench: Bench) -> None:
 
 def network_failure(bench: Bench) -> None:
     """The answer to a command is lost: the state is looked up, and nothing is sent twice."""
+    bench.needs_field(
+        "the network to this host cannot be cut from here",
+        "Cut the network while `reconciler enforce --once` arms the site, and run it again afterwards.",
+        "`reconciler enforce history` shows one change, whether or not the first command had arrived.",
+    )
     since = bench.clock()
     with bench.trouble("drop", method="POST", path=".*/actions/arm", when="after"):
         lost = bench.command("armed_away")
@@ -162,13 +170,11 @@ def synchronisation(bench: Bench) -> None:
     bench.told("armed_stay")
     bench.pause()
     assert bench.inbox is not None
-    events = bench.inbox.events()
-    kept = [event for event in events if event.state == "armed_stay"]
-    if len(kept) != max(1, len(bench.partitions)):
-        raise NotMetError(f"an event that came twice was kept {len(kept)} times")
+    _once(bench.inbox, "armed_stay")
     field.fault("reorder", method="B", seconds=60)
     field.keys("night", _CODE)
     bench.expect("armed_night")
+    bench.pause()
     field.keys("disarm", _CODE)
     bench.expect("disarmed")
     bench.told("disarmed")
@@ -203,9 +209,7 @@ def webhook_retry(bench: Bench) -> None:
     bench.record.note("note", f"our receiver is back after {tried} attempts")
     bench.told("armed_away", _RETRIED_WITHIN)
     bench.pause()
-    kept = [event for event in inbox.events() if event.state == "armed_away"]
-    if len(kept) != max(1, len(bench.partitions)):
-        raise NotMetError(f"the event was kept {len(kept)} times")
+    _once(inbox, "armed_away")
 
 
 def time_zones(bench: Bench) -> None:
@@ -215,11 +219,9 @@ def time_zones(bench: Bench) -> None:
     bench.accepted("armed_away")
     bench.expect("armed_away")
     event = bench.told("armed_away")
-    bench.close_to(sent, bench.changed_at(), "the arming state")
+    bench.times_are(sent)
     if event is not None:
         bench.close_to(sent, event.at, "the webhook")
-    rows = bench.log(sent)
-    bench.close_to(sent, rows[0].at if rows else None, "the activity log")
 
 
 def concurrency(bench: Bench) -> None:
@@ -252,3 +254,10 @@ def _agreed(bench: Bench) -> None:
     newest = max(events, key=lambda event: event.at or bench.clock(), default=None)
     if newest is not None and newest.state != state and not (state == "armed" and "armed" in newest.state):
         raise NotMetError(f"the state is {state}, and the newest webhook says {newest.state}")
+
+
+def _once(inbox: Inbox, state: str) -> None:
+    """See that no event about ``state`` was kept twice. Raises NotMetError."""
+    kept = [event.event_id for event in inbox.events() if event.state == state]
+    if len(kept) != len(set(kept)):
+        raise NotMetError(f"an event about {state} was kept twice")

@@ -1,4 +1,4 @@
-"""Render: a plan as text, JSON, Markdown or HTML, and the end of an apply. Decides nothing."""
+"""Render: a plan as text, JSON, Markdown or HTML, the end of an apply, a certificate. Decides nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from reconciler.model import Plan, Report
 
 if TYPE_CHECKING:  # only HTML needs the arming
     from reconciler.arming.weekly import WeekChange
+    from reconciler.certificate import Certificate
 
 
 def render_plan(
@@ -44,3 +45,19 @@ def render_report(done: Report, output_format: str, *, colour: bool = False) -> 
     from reconciler.render.text import ansi, plain  # noqa: PLC0415
 
     return to_json(done) if output_format == "json" else to_text(done, ansi if colour else plain)
+
+
+def render_certificate(certificate: Certificate, output_format: str, *, colour: bool = False) -> str:
+    """``certificate`` as ``text``, ``json``, ``junit`` or ``html``; ``colour`` is for text only."""
+    from reconciler.render import certificate as words  # noqa: PLC0415  each pulls in its own
+    from reconciler.render import html_certificate, text  # noqa: PLC0415
+
+    match output_format:
+        case "json":
+            return words.to_json(certificate)
+        case "junit":
+            return words.to_junit(certificate)
+        case "html":
+            return html_certificate.to_html(certificate)
+        case _:
+            return words.to_text(certificate, text.ansi if colour else text.plain)

@@ -42,8 +42,8 @@ _APP_SCOPES = {
 class Delivery(NamedTuple):
     """One POST to an endpoint: ``system`` A, B or C, the event's name, address, headers and body.
 
-    ``status``: queued, held (behind the next one), delivered or failed. ``at``: when
-    the event happens, epoch seconds. ``app_id``: of system A.
+    ``status``: queued, delayed, held (behind the next one), delivered or failed. ``at``: when the event
+    happens, epoch seconds. ``app_id``: of system A.
     """
 
     id: int
@@ -199,14 +199,16 @@ def deliver_due(store: Store, now: float, sender: Sender, switches: Switches, fa
     """
     found = store.rows(
         "SELECT id, body, due_at, status, attempts FROM deliveries"
-        " WHERE status IN ('queued', 'held') AND due_at <= ? ORDER BY due_at, id",
+        " WHERE status IN ('queued', 'held', 'delayed') AND due_at <= ? ORDER BY due_at, id",
         (now,),
     )
     tried = 0
     for delivery in [_delivery(*each) for each in found]:
-        fault = faults.strike(delivery.system, delivery.event, delivery=True)
+        fault = None
+        if delivery.status == "queued":  # what was struck by a delay is let through
+            fault = faults.strike(delivery.system, delivery.event, delivery=True)
         if fault is not None and fault.action in ("late", "reorder"):
-            status = "held" if fault.action == "reorder" else "queued"
+            status = "held" if fault.action == "reorder" else "delayed"
             _settle(store, delivery, status, delivery.attempts, now + fault.seconds)
             continue
         sent = _attempt(delivery, now, switches, forged=fault is not None and fault.action == "forge")
@@ -250,7 +252,7 @@ def _let_go(store: Store, sent: Delivery, now: float) -> None:
     """What was held back behind ``sent`` may go now."""
     for held in deliveries(store, "held"):
         if held.url == sent.url and held.id != sent.id:
-            _settle(store, held, "queued", held.attempts, now)
+            _settle(store, held, "delayed", held.attempts, now)
 
 
 def post_to_loopback(delivery: Delivery) -> int:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from reconciler.account import Runtime
 from reconciler.certificate import Certificate
 from reconciler.certification import certify
 from reconciler.manifests import load
 from reconciler.redaction import Redactor
-from reconciler.sandbox import Fault, Sandbox, Switches, transport
+from reconciler.sandbox import Fault, Sandbox, Switches, credentials, transport
 
 MODELS = ("chekt_triggered", "partner_triggered")
 SITE = "site:acme/certification"
+SETTINGS = """
+arming_model: {model}
+environments:
+  embedded: {{}}
+  page: {{dialect: page, base_url: "http://127.0.0.1:9", surface: dealer, rate: {{burst: 100000}}}}
+  dev: {{base_url: "https://api.chektdev.com", surface: dealer, rate: {{burst: 100000}}}}
+  production: {{base_url: "https://api.chekt.com"}}
+  claimed: {{base_url: "https://sandbox.example.com", sandbox: true}}
+"""
+"""Whatever the host, every request goes to the rig's sandbox."""
 MANIFEST = """
 kind: dealer
 id: acme
@@ -44,26 +56,52 @@ class VirtualClock:
     def __init__(self) -> None:
         self._now = datetime.now(UTC).replace(microsecond=0)
         self._lock = threading.Lock()
+        self._left = 0
 
     def __call__(self) -> datetime:
         with self._lock:
             return self._now
 
+    def interrupt_after(self, sleeps: int) -> None:
+        """Have somebody press Ctrl-C while the last of so many sleeps lasts."""
+        self._left = sleeps
+
     def sleep(self, seconds: float) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt
         with self._lock:
             self._now += timedelta(seconds=seconds)
+
+
+class Host(Sandbox):
+    """A sandbox that can hide that it is one."""
+
+    hidden = False
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if self.hidden and environ["PATH_INFO"].startswith("/sim/"):
+            environ["PATH_INFO"] = "/nowhere"
+        return super().__call__(environ, start_response)
 
 
 class Rig:
     """A project of ``model`` and the sandbox that is its account; ``run`` certifies it."""
 
-    def __init__(self, directory: Path, model: str, switches: Mapping[str, Any] | None = None) -> None:
-        (directory / "reconciler.yaml").write_text(f"arming_model: {model}\n")
+    def __init__(
+        self,
+        directory: Path,
+        model: str,
+        switches: Mapping[str, Any] | None = None,
+        environment: str | None = None,
+    ) -> None:
+        (directory / "reconciler.yaml").write_text(SETTINGS.format(model=model))
+        self.environment = environment
         (directory / "sites.yaml").write_text(MANIFEST)
         self.directory = directory
         self.clock = VirtualClock()
         chosen = Switches(rate_limits=False).changed({"arming_model": model, **(switches or {})})
-        self.sandbox = Sandbox(switches=chosen, clock=self.clock)
+        self.sandbox = Host(switches=chosen, clock=self.clock)
         for name in ("certification", "hq"):
             content = {"external_id": name, "name": name, "timezone": "Asia/Seoul"}
             self.sandbox.set_up(12345, {"sites": [content]})
@@ -72,9 +110,22 @@ class Rig:
         """Certify the site."""
         for fault in faults:
             self.sandbox.add_fault(fault)
-        runtime = Runtime({}, Redactor(), self.clock, sleep=self.clock.sleep)
+        runtime = Runtime(self.variables, Redactor(), self.clock, sleep=self.clock.sleep)
+        project = load(self.directory, env={}, environment=self.environment)
         with transport(self.sandbox) as way:
-            return certify(load(self.directory, env={}), runtime, site, only, way=way)
+            return certify(project, runtime, site, only, way=way)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The credentials of the sandbox, and a folder for the request budget."""
+        return {
+            "CHEKT_API_KEY": credentials.dealer_key(12345),
+            "CHEKT_TOKEN_URL": "https://api.chektdev.com/oauth/token",
+            "CHEKT_AUDIENCE": credentials.AUDIENCE,
+            "CHEKT_CLIENT_ID": credentials.CLIENT_ID,
+            "CHEKT_CLIENT_SECRET": credentials.CLIENT_SECRET,
+            "XDG_STATE_HOME": str(self.directory / "state"),
+        }
 
     def state(self) -> Any:
         """Everything the account holds that a certification might leave behind."""
@@ -84,6 +135,33 @@ class Rig:
                 del each["updated_at"]
         kept = {name: state[name] for name in ("objects", "switches")}
         return {**kept, "faults": list(self.sandbox.faults.waiting())}
+
+    def put(self, state: str) -> None:
+        """Put the site's panel into ``state``."""
+        self._sim("PUT", "/arming", {"state": state})
+
+    def panel(self) -> str:
+        """The panel's own word for the state."""
+        return ", ".join(dict.fromkeys(each["state"] for each in self._sim("GET", "/arming")))
+
+    def part(self, count: int) -> None:
+        """Give the site partitions."""
+        self._sim("PUT", "/partitions", {"count": count})
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a site of the manifest another id."""
+        path = self.directory / "sites.yaml"
+        path.write_text(path.read_text().replace(f"id: {name}\n", f"id: {new}\n"))
+
+    def hide_the_simulator(self) -> None:
+        """Make the host look like another one: its operations for the simulator are not there."""
+        self.sandbox.hidden = True
+
+    def _sim(self, method: str, path: str, body: object = None) -> Any:
+        with httpx.Client(transport=transport(self.sandbox), base_url="http://sandbox.localhost") as client:
+            answer = client.request(method, f"/sim/v0/sites/1{path}", json=body)
+            assert answer.is_success, answer.text
+            return answer.json()
 
     def close(self) -> None:
         self.sandbox.close()

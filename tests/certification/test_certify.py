@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.certificate import Verdict
 from reconciler.certification import REQUIREMENTS
+from reconciler.errors import ConfigError, PlanError
 from reconciler.sandbox import Fault
 from tests.certification.rig import MODELS, Rig
 
@@ -20,8 +21,8 @@ Rigs = Callable[..., Rig]
 def rig(tmp_path: Path) -> Iterator[Rigs]:
     made: list[Rig] = []
 
-    def make(model: str, **switches: Any) -> Rig:
-        made.append(Rig(tmp_path, model, switches))
+    def make(model: str, environment: str | None = None, **switches: Any) -> Rig:
+        made.append(Rig(tmp_path, model, switches, environment))
         return made[-1]
 
     yield make
@@ -112,10 +113,7 @@ def told(certificate: Any) -> list[str]:
 def test_a_sound_account_passes_and_is_left_as_it_was(
     rig: Rigs, model: str, switches: dict[str, Any]
 ) -> None:
-    at = rig(model, **switches)
-    if switches.get("shape") == "page":
-        settings = at.directory / "reconciler.yaml"
-        settings.write_text(settings.read_text() + "environments: {embedded: {dialect: page}}\n")
+    at = rig(model, "page" if switches.get("shape") == "page" else None, **switches)
     before = at.state()
     certificate = at.run()
     assert certificate.passed, told(certificate)
@@ -138,3 +136,102 @@ def test_a_requirement_fails_where_its_rule_is_broken(
     assert [each.verdict for each in certificate.findings] == [Verdict.FAILED], told(certificate)
     assert certificate.findings[0].message
     assert not certificate.passed
+
+
+def test_on_the_dev_host_what_needs_a_person_is_said_and_never_passes(rig: Rigs) -> None:
+    certificate = rig("chekt_triggered", "dev").run()
+    verdicts = {each.name: each.verdict for each in certificate.findings}
+    manual = {
+        *("mode-transitions", "exit-delay", "entry-delay", "open-zone", "user-codes"),
+        *("network-failure", "synchronisation", "webhook-retry"),
+    }
+    assert {name for name, verdict in verdicts.items() if verdict is Verdict.MANUAL} == manual
+    assert {name for name, verdict in verdicts.items() if verdict is Verdict.PASSED} == {
+        "time-zones",
+        "concurrency",
+    }
+    assert all(each.message and each.steps for each in certificate.findings if each.name in manual)
+    assert not certificate.passed
+
+
+def test_where_the_partner_arms_the_dev_host_is_tested_whole(rig: Rigs) -> None:
+    at = rig("partner_triggered", "dev")
+    certificate = at.run()
+    assert certificate.passed, told(certificate)
+    replayed = next(each for each in certificate.findings if each.name == "api-retry").evidence
+    assert any("as if no answer had come" in each.text for each in replayed)
+
+
+@pytest.mark.parametrize("environment", ["production", "claimed"])
+def test_no_certification_runs_anywhere_else(rig: Rigs, environment: str) -> None:
+    at = rig("partner_triggered", environment)
+    with pytest.raises(ConfigError, match="never runs there"):
+        at.run()
+    assert at.sandbox.requests() == []
+
+
+def test_a_host_on_this_machine_that_is_no_sandbox_is_left_alone(rig: Rigs) -> None:
+    at = rig("chekt_triggered", "page")
+    at.hide_the_simulator()
+    with pytest.raises(ConfigError, match="not the sandbox"):
+        at.run()
+    assert {each.method for each in at.sandbox.requests()} == {"GET"}
+
+
+def test_only_a_site_named_for_it_is_used(rig: Rigs) -> None:
+    at = rig("chekt_triggered")
+    with pytest.raises(PlanError, match="not named for a certification"):
+        at.run(site="site:acme/hq")
+    with pytest.raises(PlanError, match="declares no"):
+        at.run(site="site:acme/nowhere")
+    with pytest.raises(ConfigError, match="not an address"):
+        at.run(site="acme")
+    with pytest.raises(PlanError, match="no requirement"):
+        at.run("api-retry")
+    at.rename("hq", "certified-too")
+    with pytest.raises(PlanError, match="2 sites are"):
+        at.run()
+    assert at.sandbox.requests() == []
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("state", ["armed_away", "armed_night"])
+def test_an_armed_site_is_armed_again(rig: Rigs, model: str, state: str) -> None:
+    at = rig(model)
+    at.put(state)
+    assert at.run("open-zone").passed
+    assert at.panel() == state
+
+
+@pytest.mark.parametrize("state", ["alarm", "entry_delay", "unknown"])
+def test_an_alarm_is_no_time_to_test(rig: Rigs, state: str) -> None:
+    at = rig("chekt_triggered")
+    at.put(state)
+    before = at.state()
+    with pytest.raises(PlanError, match="no time for a certification"):
+        at.run()
+    assert (at.panel(), at.state()) == (state, before)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_ctrl_c_leaves_nothing_behind(rig: Rigs, model: str) -> None:
+    at = rig(model)
+    at.put("armed_stay")
+    before = at.state()
+    at.clock.interrupt_after(3)
+    with pytest.raises(KeyboardInterrupt):
+        at.run()
+    assert (at.panel(), at.state()) == ("armed_stay", before)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_site_with_partitions_is_armed_by_all_of_them(rig: Rigs, model: str) -> None:
+    at = rig(model)
+    at.part(2)
+    assert at.run().passed
+
+
+def test_webhooks_that_come_twice_late_or_out_of_order_do_no_harm(rig: Rigs) -> None:
+    faults = [Fault("duplicate", count=5), Fault("reorder", count=2), Fault("late", seconds=2, count=2)]
+    certificate = rig("chekt_triggered").run(faults=faults)
+    assert certificate.passed, told(certificate)
