@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,11 @@ def history(made: Fleet) -> dict[str, Any]:
         return {"owned": owned, "runs": runs, "intents": sorted(map(tuple, intents), key=str)}
 
 
+def unnumbered(writes: list[str]) -> list[str]:
+    """Writes without the numbers of what was created, in no order: dealers have longer ones."""
+    return sorted(re.sub(r"/\d{1,3}\b", "/N", line) for line in writes)
+
+
 def same(plan: dict[str, Any]) -> dict[str, Any]:
     """A plan or a report without its time, its place and what it cost."""
     return {
@@ -51,14 +57,12 @@ def test_a_fleet_of_one_does_what_one_process_does(tmp_path: Path, postgresql: S
                 made.worker("w1")
             report = made.run(*made.apply_line, *(["--fleet"] if name == "fleet" else []))
             found.append(
-                (same(before), same(report), sorted(made.writes()), history(made), same(made.plan()))
+                (same(before), same(report), unnumbered(made.writes()), history(made), same(made.plan()))
             )
     plain, by_fleet = found
     assert by_fleet[0] == plain[0]
     assert by_fleet[1] == plain[1]
-    assert [line.rstrip("0123456789") for line in by_fleet[2]] == [
-        line.rstrip("0123456789") for line in plain[2]
-    ]
+    assert by_fleet[2] == plain[2]
     assert by_fleet[3] == plain[3]
     assert by_fleet[4] == plain[4]
     assert by_fleet[4]["changes"] == []
