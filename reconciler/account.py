@@ -20,7 +20,16 @@ from reconciler import chekt
 from reconciler.errors import ConfigError, LockedError, SecretError
 from reconciler.kinds.operations import SUBJECTS
 from reconciler.kinds.surfaces import Surfaces, confirmed, surfaces
-from reconciler.ledger import KEY_VARIABLE, BranchStore, FileStore, Ledger, Lock, Store, database_store
+from reconciler.ledger import (
+    KEY_VARIABLE,
+    BranchStore,
+    FileStore,
+    Ledger,
+    Lock,
+    Store,
+    database_store,
+    take_lanes_back,
+)
 from reconciler.manifests import Project, secrets
 from reconciler.manifests.ledger_setting import (
     DEFAULT_FILE,
@@ -140,9 +149,15 @@ class Account:
             place = resource.positions.get(name, resource.source)
             raise SecretError(exc.message, hint=exc.hint, source=place, address=resource.address) from exc
 
-    def lock(self, command: str) -> AbstractContextManager[Lock]:
-        """The right to change the account, to be entered for the time of ``command``."""
-        return account_lock(self.project, self.runtime, command)
+    @contextmanager
+    def lock(self, command: str) -> Iterator[Lock]:
+        """The right to change the account, to be entered for the time of ``command``.
+
+        Workers that still carry out lanes of a run whose command has died are stopped first.
+        """
+        with account_lock(self.project, self.runtime, command) as lock:
+            take_lanes_back(self.ledger, self.runtime.sleep)
+            yield lock
 
 
 def account_lock(project: Project, runtime: Runtime, command: str) -> AbstractContextManager[Lock]:

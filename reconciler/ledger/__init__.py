@@ -15,7 +15,7 @@ from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder, user_name
 from reconciler.ledger.reports import ArmingReport, ReportDraft
 from reconciler.ledger.store import FileStore, Lock, Store, database_store
-from reconciler.ledger.upkeep import keep_moves, keep_secrets
+from reconciler.ledger.upkeep import keep_moves, keep_secrets, take_lanes_back
 
 __all__ = [
     "KEY_VARIABLE",
@@ -49,5 +49,6 @@ __all__ = [
     "keep_secrets",
     "lane_of",
     "stamp",
+    "take_lanes_back",
     "user_name",
 ]

@@ -186,6 +186,17 @@ class FleetTables(Tables):
             (self._database.environment, run),
         )
 
+    def still_at_work(self, run: int) -> list[str]:
+        """The workers that have a lane of ``run`` under a lease which has not run out, by name."""
+        rows = self._database.rows(
+            "SELECT DISTINCT worker FROM assignments JOIN lanes"
+            " ON lanes.environment = assignments.environment AND lanes.lane = 'apply:' || assignments.lane"
+            " WHERE assignments.environment = ? AND run = ? AND status = 'running'"
+            " AND leased_until > extract(epoch FROM clock_timestamp()) ORDER BY worker",
+            (self._database.environment, run),
+        )
+        return [row["worker"] for row in rows]
+
     def assignments(self, run: int) -> list[Assignment]:
         """The lanes of ``run``, by name."""
         return self._database.read(

@@ -1,13 +1,38 @@
-"""What an apply brings up to date in the ledger before its first write."""
+"""What a run brings up to date in the ledger before its first read or write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from reconciler.errors import LockedError
 from reconciler.ledger.ledger import Ledger
 from reconciler.model import AS_FOUND, Address, Resource
 from reconciler.planning.renames import moved, readdressed
+
+_LANES_LOOK = 0.5
+_LANES_STOP = 90.0
+"""Seconds that a worker may need for its writes in flight: a request's time-outs, and a look at the end."""
+
+
+def take_lanes_back(ledger: Ledger, sleep: Callable[[float], object]) -> None:
+    """End the runs whose commands died before their lanes were done; the environment's lock must be held.
+
+    From then on no worker writes for them. Those that are at it finish the writes in flight, which is waited
+    for, so that what is read after this is what they leave. Raises LockedError where they do not.
+    """
+    runs = [handout.run for handout in ledger.open_handouts()]
+    for run in runs:
+        ledger.close_handout(run)
+    waited = 0.0
+    while runs and (workers := {name for run in runs for name in ledger.still_at_work(run)}):
+        if waited >= _LANES_STOP:
+            raise LockedError(
+                f"workers are still busy with lanes of a run that ended: {', '.join(sorted(workers))}",
+                hint="Run the command again when they have stopped; `reconciler fleet status` shows them.",
+            )
+        sleep(_LANES_LOOK)
+        waited += _LANES_LOOK
 
 
 def keep_moves(ledger: Ledger, resources: Iterable[Resource]) -> None:

@@ -7,8 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,13 +86,38 @@ def manifests(dealers: Mapping[str, int], sites: int) -> dict[str, str]:
     return files
 
 
+class Watched(Sandbox):
+    """A sandbox that calls ``at[n]`` once it has carried out its ``n``-th write, before it answers.
+
+    ``pace``: seconds that each write takes.
+    """
+
+    pace = 0.0
+
+    def watch(self, at: Mapping[int, Callable[[], object]]) -> None:
+        self._at, self._count, self._counting = dict(at), 0, threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        is_write = environ["REQUEST_METHOD"] != "GET" and environ["PATH_INFO"] != "/oauth/token"
+        if not is_write:
+            return super().__call__(environ, start_response)
+        with self._counting:
+            self._count += 1
+            then = self._at.get(self._count)
+        time.sleep(self.pace)
+        answer = super().__call__(environ, start_response)
+        if then is not None:
+            then()
+        return answer
+
+
 @dataclass(slots=True)
 class Fleet:
     """One account, its ledger, and a project that leads to both."""
 
     directory: Path
     ledger_url: str
-    sandbox: Sandbox
+    sandbox: Watched
     url: str
     home: Path
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -200,7 +226,8 @@ def fleet(
 ) -> Iterator[Fleet]:
     """A fleet on an empty account, its project written."""
     directory.mkdir(exist_ok=True)
-    sandbox = Sandbox(switches=Switches(rate_limits=False))
+    sandbox = Watched(switches=Switches(rate_limits=False))
+    sandbox.watch({})
     for name, number in dealers.items():
         sandbox.seed_dealer(number, name)
     with simulator.serve(sandbox) as server:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fleet.rig import DEALERS, Fleet, fleet
+from tests.fleet.rig import DEALERS, Fleet, fleet, wait_for
 from tests.postgresql import Server
 
 
@@ -66,3 +68,83 @@ def test_a_fleet_of_one_does_what_one_process_does(tmp_path: Path, postgresql: S
     assert by_fleet[3] == plain[3]
     assert by_fleet[4] == plain[4]
     assert by_fleet[4]["changes"] == []
+
+
+def whole(made: Fleet) -> None:
+    """The account is as the manifests say, and nothing of it was made twice."""
+    assert made.plan()["changes"] == []
+    for kind in ("site", "device", "contact", "monitoring_station"):
+        rows = [(row.scope, row.external_id or row.body.get("name")) for row in made.sandbox.store.all(kind)]
+        assert len(rows) == len(set(rows)), kind
+    with made.ledger() as ledger:
+        assert ledger.unsettled() == []
+
+
+def signalled(process: subprocess.Popen[str], number: signal.Signals) -> Callable[[], None]:
+    return lambda: process.send_signal(number)
+
+
+def test_what_a_killed_worker_began_another_finishes(three: Fleet) -> None:
+    one = three.worker("w1", "--lanes", "2")
+    three.sandbox.watch({6: signalled(one, signal.SIGKILL)})
+    three.sandbox.pace = 0.02
+    applying = three.apply("--fleet")
+    wait_for(lambda: one.poll() is not None)
+    two = three.worker("w2")
+    report = three.ended(applying)
+    assert {outcome["status"] for outcome in report["outcomes"]} == {"done"}
+    whole(three)
+    two.terminate()
+    three.ended(two)
+    assert [each.name for each in three.workers()] == ["w1"]
+
+
+def test_workers_are_replaced_one_by_one_in_the_middle_of_an_apply(three: Fleet) -> None:
+    one, two = three.worker("w1", "--lanes", "2"), three.worker("w2", "--lanes", "2")
+    three.sandbox.watch({5: signalled(one, signal.SIGTERM), 12: signalled(two, signal.SIGTERM)})
+    three.sandbox.pace = 0.05
+    applying = three.apply("--fleet")
+    for process in (one, two):
+        three.ended(process)
+    assert "left to another worker" in three.errors(one) + three.errors(two)
+    three.worker("w3")
+    report = three.ended(applying)
+    assert {outcome["status"] for outcome in report["outcomes"]} == {"done"}
+    whole(three)
+    assert [each.name for each in three.workers()] == ["w3"]
+
+
+def test_an_apply_after_one_that_was_killed_stops_its_workers_and_finishes(three: Fleet) -> None:
+    three.worker("w1")
+    killed: list[subprocess.Popen[str]] = []
+    three.sandbox.watch({7: lambda: killed[0].send_signal(signal.SIGKILL)})
+    three.sandbox.pace = 0.05
+    killed.append(three.apply("--fleet"))
+    wait_for(lambda: killed[0].poll() is not None)
+    three.run(*three.apply_line)
+    whole(three)
+    with three.ledger() as ledger:
+        assert ledger.open_handouts() == []
+
+
+def test_a_stopped_apply_says_how_to_go_on_and_the_next_one_does(three: Fleet) -> None:
+    three.worker("w1", "--lanes", "1")
+    stopped: list[subprocess.Popen[str]] = []
+    three.sandbox.watch({7: lambda: stopped[0].send_signal(signal.SIGINT)})
+    three.sandbox.pace = 0.05
+    stopped.append(three.apply("--fleet"))
+    report = three.ended(stopped[0], code=1)
+    assert report["error"]["code"] == "interrupted"
+    assert report["error"]["hint"] == "Run it again to finish the rest."
+    assert {outcome["status"] for outcome in report["outcomes"]} == {"done", "skipped"}
+    three.run(*three.apply_line, "--fleet")
+    whole(three)
+
+
+def test_a_worker_without_credentials_says_so_and_its_lanes_fail(three: Fleet) -> None:
+    three.worker("w1", env={"CHEKT_CLIENT_SECRET": ""})
+    report = three.ended(three.apply("--fleet"), code=1)
+    messages = {outcome["message"] for outcome in report["outcomes"] if outcome["status"] == "failed"}
+    assert len(messages) == 1
+    assert "worker w1" in messages.pop()
+    three.worker("w2")
