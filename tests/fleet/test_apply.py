@@ -147,4 +147,3 @@ def test_a_worker_without_credentials_says_so_and_its_lanes_fail(three: Fleet) -
     messages = {outcome["message"] for outcome in report["outcomes"] if outcome["status"] == "failed"}
     assert len(messages) == 1
     assert "worker w1" in messages.pop()
-    three.worker("w2")
