@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from reconciler.errors import LeaseLostError, LedgerError
-from reconciler.ledger import Hold, LaneTables, Lease
+from reconciler.ledger import Hold, Lease, Ledger
 
 Answer = TypeVar("Answer")
 
@@ -100,13 +100,13 @@ def _lost(hold: Hold, why: str) -> LeaseLostError:
 class Leases:
     """The leases of one worker; a context manager, in which they are renewed.
 
-    ``connect`` opens the lanes' tables on a connection of its own. ``reaped`` hears of lanes given back for
+    ``connect`` opens the ledger on a connection of its own. ``reaped`` hears of lanes given back for
     workers that have ended (worker by lane), ``note`` of what goes wrong, in sentences.
     """
 
     def __init__(
         self,
-        connect: Callable[[], LaneTables],
+        connect: Callable[[], Ledger],
         worker: str,
         *,
         reaped: Callable[[Mapping[str, str]], None] = lambda _: None,
@@ -148,7 +148,7 @@ class Leases:
     def take(self, lane: str) -> LaneLease | None:
         """The lane, None where another worker has it. Raises LedgerError."""
         clock = Lease(timedelta(seconds=LEASE))
-        hold = self._asking.ask(lambda tables: tables.take_lane(lane, self.worker, LEASE))
+        hold = self._asking.ask(lambda ledger: ledger.take_lane(lane, self.worker, LEASE))
         if hold is None:
             return None
         lease = LaneLease(hold, clock)
@@ -161,7 +161,7 @@ class Leases:
         with self._lock:
             self._held.pop(lease.hold, None)
         with suppress(LedgerError):
-            self._asking.ask(lambda tables: tables.release_lane(lease.hold))
+            self._asking.ask(lambda ledger: ledger.release_lane(lease.hold))
 
     def give_up(self) -> None:
         """Give every lane back at once; nothing more is sent in them. Raises LedgerError."""
@@ -170,7 +170,7 @@ class Leases:
         for lease in held.values():
             lease.lose()
         for hold in held:
-            self._asking.ask(partial(LaneTables.release_lane, hold=hold))
+            self._asking.ask(partial(Ledger.release_lane, hold=hold))
 
     def renew(self) -> None:
         """Renew what is held; what the ledger gave to another worker, or was overslept, is lost."""
@@ -179,7 +179,7 @@ class Leases:
         if not held:
             return
         started = {hold: lease.started() for hold, lease in held.items()}
-        still = self._renewing.ask(lambda tables: tables.renew_lanes(list(held), LEASE))
+        still = self._renewing.ask(lambda ledger: ledger.renew_lanes(list(held), LEASE))
         for hold, lease in held.items():
             if hold in still:
                 lease.renewed(started[hold])
@@ -188,7 +188,7 @@ class Leases:
 
     def reap(self) -> None:
         """Give back the lanes of workers that have ended."""
-        found = self._renewing.ask(lambda tables: tables.reap_lanes())
+        found = self._renewing.ask(lambda ledger: ledger.reap_lanes())
         if found:
             self._reaped(found)
 
@@ -205,20 +205,20 @@ class Leases:
 
 
 class Reconnecting:
-    """The lanes' tables, opened anew after every failure. Thread-safe."""
+    """A ledger that is opened anew after every failure. Thread-safe."""
 
-    def __init__(self, connect: Callable[[], LaneTables]) -> None:
+    def __init__(self, connect: Callable[[], Ledger]) -> None:
         self._connect = connect
-        self._tables: LaneTables | None = None
+        self._ledger: Ledger | None = None
         self._lock = threading.Lock()
 
-    def ask(self, question: Callable[[LaneTables], Answer]) -> Answer:
-        """What ``question`` says of the tables. Raises LedgerError."""
+    def ask(self, question: Callable[[Ledger], Answer]) -> Answer:
+        """What ``question`` says of the ledger. Raises LedgerError."""
         with self._lock:
-            if self._tables is None:
-                self._tables = self._connect()
+            if self._ledger is None:
+                self._ledger = self._connect()
             try:
-                return question(self._tables)
+                return question(self._ledger)
             except LedgerError:
                 self._close()
                 raise
@@ -228,7 +228,7 @@ class Reconnecting:
             self._close()
 
     def _close(self) -> None:
-        tables, self._tables = self._tables, None
-        if tables is not None:
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
             with suppress(LedgerError):
-                tables.close()
+                ledger.close()

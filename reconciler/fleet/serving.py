@@ -14,7 +14,8 @@ from reconciler.fleet.leases import Leases
 from reconciler.fleet.projects import Projects
 from reconciler.fleet.queue import Queue, worker_app
 from reconciler.fleet.worker import Profile, Worker
-from reconciler.ledger import LaneTables, Ledger
+from reconciler.ledger import Ledger
+from reconciler.ledger.lane_store import PATIENCE
 from reconciler.ledger.postgres_store import PostgresStore
 
 NOBODY = ""
@@ -51,7 +52,9 @@ class Places:
             if environment not in self._open:
                 store = self._base.store(environment)
                 ledger = self._closing.enter_context(Ledger(store.database()))
-                leases = Leases(lambda: LaneTables(store.database()), self._name, note=self._note)
+                leases = Leases(
+                    lambda: Ledger(store.database(patience=PATIENCE)), self._name, note=self._note
+                )
                 self._closing.enter_context(leases)
                 self._open[environment] = Place(store, ledger, leases)
             return self._open[environment]

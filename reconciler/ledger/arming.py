@@ -8,6 +8,7 @@ from datetime import datetime
 
 from reconciler.errors import LedgerError
 from reconciler.ledger.database import Decoders, Tables, instant, stamp
+from reconciler.ledger.lanes import lane_of
 from reconciler.model import Address
 
 
@@ -179,6 +180,7 @@ class ArmingTables(Tables):
             )
         with self._database.transaction():
             self.clear_override(target, partition, now)
+            self._wake(target, now)
             number = self._database.insert(
                 "INSERT INTO overrides (environment, target, partition, state, until, reason, made_by,"
                 " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -225,4 +227,14 @@ class ArmingTables(Tables):
             " AND partition IS ? AND cleared_at IS NULL",
             (stamp(now), self._database.environment, str(target), partition),
         )
+        if cleared:
+            self._wake(target, now)
         return cleared > 0
+
+    def _wake(self, target: Address, now: datetime) -> None:
+        """Let a fleet look at the lane of ``target`` now, again if it is at it."""
+        self._database.change(
+            "UPDATE lanes SET look_at = ?, priority = 0, woken = 1"
+            " WHERE environment = ? AND lane = ? AND look_at IS NOT NULL",
+            (stamp(now), self._database.environment, lane_of(target)),
+        )

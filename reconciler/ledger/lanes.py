@@ -5,7 +5,8 @@ whatever a worker writes is checked against generation and holder in the same tr
 its lease writes nothing more, however long it slept. The row is locked for that (``FOR KEY SHARE``) as
 against a taking (``FOR UPDATE``), not against a renewal, which changes no key.
 
-Every statement is whole by itself: a worker that ends between two of them leaves nothing half done.
+Taking, renewing, giving back and reaping are one statement each, whole by itself, and wait for no other
+writer of the environment.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ SELECT lane FROM lanes
 WHERE environment = ? AND look_at <= ? AND leased_until <= extract(epoch FROM clock_timestamp())
 ORDER BY priority, look_at, lane LIMIT ?
 """
+_KNOW = """
+INSERT INTO lanes (environment, lane) VALUES (?, ?) ON CONFLICT (environment, lane) DO NOTHING RETURNING lane
+"""
 _TAKE = """
 WITH free AS MATERIALIZED (
     SELECT environment, lane FROM lanes
@@ -60,7 +64,7 @@ RETURNING lanes.lane, lanes.generation, lanes.holder
 """
 _RELEASE = """
 UPDATE lanes SET holder = '', leased_until = 0
-WHERE environment = ? AND lane = ? AND generation = ? AND holder = ?
+WHERE environment = ? AND lane = ? AND generation = ? AND holder = ? RETURNING lane
 """
 _REAP = """
 WITH dead AS MATERIALIZED (
@@ -167,10 +171,6 @@ Key = tuple[str, int | None]
 class LaneTables(Tables):
     """The lanes of one environment."""
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._database.close()
-
     def declare_lanes(self, lanes: Collection[str], now: datetime) -> None:
         """These are the lanes of the project: new ones are due at once, others not any more."""
         environment, names = self._database.environment, list(lanes)
@@ -194,8 +194,14 @@ class LaneTables(Tables):
         self._database.change(_WAKE, (stamp(now), self._database.environment, list(lanes)))
 
     def take_lane(self, lane: str, worker: str, seconds: float) -> Hold | None:
-        """The lane for ``seconds``, None where a worker has it or is just writing to it."""
-        rows = self._database.rows(_TAKE, (self._database.environment, lane, worker, seconds))
+        """The lane for ``seconds``, None where a worker has it or is just writing to it.
+
+        Any name is a lane; one that is not declared waits for nothing and is taken by those who know it.
+        """
+        values = (self._database.environment, lane, worker, seconds)
+        rows = self._database.rows(_TAKE, values)
+        if not rows and self._database.rows(_KNOW, values[:2]):
+            rows = self._database.rows(_TAKE, values)
         return Hold(lane, rows[0]["generation"], worker) if rows else None
 
     def renew_lanes(self, holds: Sequence[Hold], seconds: float) -> set[Hold]:
@@ -211,7 +217,7 @@ class LaneTables(Tables):
     def release_lane(self, hold: Hold) -> bool:
         """Give the lane back; False where it was lost before."""
         values = (self._database.environment, hold.lane, hold.generation, hold.worker)
-        return self._database.change(_RELEASE, values) > 0
+        return bool(self._database.rows(_RELEASE, values))
 
     def reap_lanes(self) -> Mapping[str, str]:
         """Give back the lanes of workers that do not renew them; the worker by lane."""

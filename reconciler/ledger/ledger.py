@@ -16,6 +16,7 @@ from reconciler.ledger.database import Database
 from reconciler.ledger.deliveries import DeliveryTables
 from reconciler.ledger.fleet import FleetTables
 from reconciler.ledger.journal import JournalTables
+from reconciler.ledger.lanes import LaneTables
 from reconciler.ledger.ownership import Ownership
 from reconciler.ledger.reports import ReportTables
 from reconciler.ledger.sqlite import open_database
@@ -31,6 +32,7 @@ class Ledger(
     ReportTables,
     DeliveryTables,
     FleetTables,
+    LaneTables,
 ):
     """Everything the reconciler remembers of one environment. Safe to share between threads.
 

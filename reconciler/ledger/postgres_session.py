@@ -20,6 +20,9 @@ from reconciler.errors import LedgerError
 from reconciler.ledger.postgres_schema import bring_up_to_date, number_of, version_of
 from reconciler.ledger.schema import SCHEMA_VERSION, newer
 
+PATIENCE = 30.0
+"""Seconds that a session waits for others, and half of those that others wait for one that does not go on."""
+
 _DEFAULTS = {
     "connect_timeout": "10",
     "application_name": "reconciler",
@@ -32,14 +35,14 @@ _DEFAULTS = {
 
 _SESSION = """
 SET search_path TO "{schema}";
-SET lock_timeout TO '30s';
-SET idle_in_transaction_session_timeout TO '60s';
+SET lock_timeout TO {wait};
+SET idle_in_transaction_session_timeout TO {stall};
 SET tcp_keepalives_idle TO 15; SET tcp_keepalives_interval TO 5; SET tcp_keepalives_count TO 3;
-SET tcp_user_timeout TO '30s';
+SET tcp_user_timeout TO {wait};
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 SHOW server_encoding
 """
-"""The server, too, notices in half a minute that this machine has gone: its locks are free then."""
+"""The server, too, notices that this machine has gone: its locks are free then. In milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +97,20 @@ class Session:
     and writes are refused until no lock of this session is held any more.
     """
 
-    def __init__(self, place: Place, environment: str) -> None:
-        """Raises LedgerError where the database cannot be used, or holds no ledger this program can use."""
+    def __init__(self, place: Place, environment: str, *, turn: str = "", patience: float = PATIENCE) -> None:
+        """``turn``: of the environment, what this session writes, where others may write the rest meanwhile.
+
+        Raises LedgerError where the database cannot be used, or holds no ledger this program can use.
+        """
         self.place = place
-        self._turn = number_of(place.schema, "turn", environment)
+        self._turn = number_of(place.schema, "turn", environment, turn)
+        self._patience = patience
         self._threads = threading.RLock()
         self._depth = 0
         self._held: dict[str, int] = {}
         self._lost: LedgerError | None = None
         self._ended = False
-        self._connection = _connect(place)
+        self._connection = _connect(place, patience)
 
     def close(self) -> None:
         """Let go of the connection, and with it of every lock, for good."""
@@ -241,7 +248,7 @@ class Session:
             raise LedgerError(f"the ledger {self.place} is closed", hint="This is a bug in reconciler.")
         if self._connection.closed:
             self._note_loss()
-            self._connection = _connect(self.place)
+            self._connection = _connect(self.place, self._patience)
 
     def _note_loss(self) -> None:
         if self._connection.closed and self._held and self._lost is None:
@@ -258,12 +265,14 @@ class Session:
         return cursor.execute(_placed(statement).encode(), given)
 
 
-def _connect(place: Place) -> Connection[TupleRow]:
+def _connect(place: Place, patience: float) -> Connection[TupleRow]:
     """A connection to a ledger of this program's format. Raises LedgerError."""
     with translated(place):
-        connection = _reached(place)
+        connection = _reached(place, patience)
+        wait = round(1000 * patience)
         try:
-            cursor = connection.execute(_SESSION.format(schema=place.schema).encode())
+            settings = _SESSION.format(schema=place.schema, wait=wait, stall=2 * wait)
+            cursor = connection.execute(settings.encode())
             while cursor.nextset():
                 pass
             if cursor.fetchone() != ("UTF8",):
@@ -278,8 +287,10 @@ def _connect(place: Place) -> Connection[TupleRow]:
     return connection
 
 
-def _reached(place: Place) -> Connection[TupleRow]:
+def _reached(place: Place, patience: float = PATIENCE) -> Connection[TupleRow]:
     options = {**_DEFAULTS, **conninfo_to_dict(place.url)}
+    if patience < PATIENCE:
+        options |= {"connect_timeout": "2", "tcp_user_timeout": str(round(1000 * patience))}
     return psycopg.connect(make_conninfo("", **options), autocommit=True, cursor_factory=ClientCursor)
 
 
@@ -342,6 +353,7 @@ _BY_STATE = (
     ),
     ("55P03", "is in use by another process", "Wait for it to finish and run the command again."),
     ("57014", "did not answer in time", "Look at the database's load, and run the command again."),
+    ("25P03", "ended a change that stood still for too long", "Run the command again."),
     ("25006", "is read-only", "Name the primary server, not a standby: `target_session_attrs=read-write`."),
     ("53100", "could not be written to disk", "Make room on the database server, then run again."),
     ("53300", "takes no more connections", "Raise the server's max_connections, or run fewer at a time."),

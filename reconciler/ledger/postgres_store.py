@@ -17,7 +17,7 @@ from reconciler.ledger.claim import run_url
 from reconciler.ledger.database import Column, Database, Row, instant, stamp
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import Holder, user_name
-from reconciler.ledger.postgres_session import Place, Session, exists, holder_row
+from reconciler.ledger.postgres_session import PATIENCE, Place, Session, exists, holder_row
 
 
 class PostgresDatabase(Database):
@@ -96,9 +96,9 @@ class PostgresStore:
         row = holder_row(self._place, name)
         return None if row is None else Holder(*row)
 
-    def database(self) -> PostgresDatabase:
+    def database(self, *, turn: str = "", patience: float = PATIENCE) -> PostgresDatabase:
         """The ledger's tables over a connection of their own. Raises LedgerError."""
-        session = Session(self._place, self._environment)
+        session = Session(self._place, self._environment, turn=turn, patience=patience)
         return PostgresDatabase(session, self._environment, session.close)
 
     def join(self) -> Session:

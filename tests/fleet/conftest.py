@@ -1,0 +1,14 @@
+"""A ledger on PostgreSQL that workers share."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.ledger.postgres_session import Place
+from reconciler.ledger.postgres_store import PostgresStore
+from tests.postgresql import Server
+
+
+@pytest.fixture
+def store(postgresql: Server) -> PostgresStore:
+    return PostgresStore(Place(postgresql.url, postgresql.schema()), "production", {})
