@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -119,6 +124,27 @@ BROKEN = {
 }
 
 
+@contextmanager
+def alert_receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The URL of somebody who takes alerts, and those that were taken."""
+    heard: list[dict[str, Any]] = []
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            """Quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/", heard
+        server.shutdown()
+
+
 def reported(
     made: Integration, told: list[Told], clock: Callable[[], datetime] | None = None
 ) -> tuple[list[ArmingReport], list[str]]:
@@ -165,6 +191,21 @@ def test_a_late_report_alerts_while_it_is_tried_and_ends_that_when_it_arrives(pa
     assert (ended.status, alerts) == ("done", [])
     history = partner.run("arming", "history", "hq", "--format", "json").json["reports"]
     assert history[0]["seconds"] > 5
+
+
+def test_people_are_told_of_a_late_report_and_of_its_arrival(partner: Integration) -> None:
+    with alert_receiver() as (url, heard):
+        settings = f"{PARTNER}alerts: [{{webhook: {{url: '{url}'}}}}]\n"
+        (partner.directory / "reconciler.yaml").write_text(settings, encoding="utf-8")
+        partner.served.sandbox.add_fault(Fault("status", "POST", PATH, count=3))
+        [ended], _ = reported(partner, [told(Reported.ARMED_AWAY)])
+    assert ended.status == "done"
+    assert [(each["code"], each["status"]) for each in heard] == [
+        ("report_late", "firing"),
+        ("report_late", "resolved"),
+    ]
+    assert heard[0]["target"] == "site:acme/hq"
+    assert "was not reported within 5 s" in heard[0]["message"]
 
 
 def test_a_refused_report_fails_and_what_follows_on_it_is_judged_anew(partner: Integration) -> None:
@@ -264,6 +305,20 @@ def test_two_processes_never_overtake_each_other_at_one_site(partner: Integratio
     assert [row["outcome"] for row in rows] == ["done"] * len(rows)
     assert states(partner) == logged(*(row["state"] for row in rows)), "arrived in the order of the queue"
     assert all(one["state"] != other["state"] for one, other in pairwise(rows))
+
+
+def test_a_line_is_reported_while_the_pipe_is_open_and_ctrl_c_ends_it(partner: Integration) -> None:
+    process = piped(partner.served.environment, partner.directory, [{"site": "hq", "state": "armed_away"}])
+    assert process.stdin is not None
+    process.stdin.flush()
+    until = time.monotonic() + 30
+    while not partner.served.calls() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert partner.served.calls() == [f"POST /v1/sites/{partner.served.site_id('hq')}/arming-state"]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, "Interrupted" in err) == (130, True)
+    assert states(partner) == logged("armed_away")
 
 
 def test_a_line_that_is_wrong_is_told_and_the_others_go_on(partner: Integration, tmp_path: Path) -> None:
