@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import TypeVar
@@ -12,13 +11,13 @@ from typing import TypeVar
 from reconciler.certification.field import Field
 from reconciler.certification.inbox import Inbox
 from reconciler.certification.record import NeedsPersonError, NotMetError, Record
-from reconciler.chekt import arming, wire
+from reconciler.certification.reports import USER, Reports
+from reconciler.chekt import arming
 from reconciler.chekt.arming import CommandResult
 from reconciler.chekt.client import Client
-from reconciler.chekt.transport import Call
-from reconciler.errors import AmbiguousError, ApiError, RemoteError
+from reconciler.errors import ApiError, RemoteError
 from reconciler.listening import ArmingEvent
-from reconciler.model import JsonObject, JsonValue
+from reconciler.model import JsonValue
 from reconciler.places import Place
 from reconciler.times import utc_text
 
@@ -32,34 +31,30 @@ EXIT_DELAY, ENTRY_DELAY = 2.0, 3.0
 """Seconds that the sandbox's panel gives people to leave and to enter, while that is looked at."""
 
 ARMED = ("armed_away", "armed_stay", "armed_night")
-_REPEATS = 5
-_REPORT = "/v1/sites/{site_id}/arming-state"
 
 Seen = TypeVar("Seen")
 
 
 @dataclass(slots=True)
 class Bench:
-    """One site and everything around it. ``dealer`` and ``partner``: clients of the two surfaces.
+    """One site and everything around it. ``dealer``: a client of the dealer surface.
 
-    ``partner`` is None in a CHeKT-triggered project; ``field`` is None on a host that is not the simulator;
-    ``inbox`` is there where CHeKT tells us of changes. ``replays``: reports are sent as if their first answer
-    had been lost. ``zone``: the site's time zone, None where the
+    ``reports`` is None in a CHeKT-triggered project; ``field`` is None on a host that is not the simulator;
+    ``inbox`` is there where CHeKT tells us of changes. ``zone``: the site's time zone, None where the
     manifest says none. ``user``: the label of our commands. ``sleep`` takes seconds.
     """
 
     dealer: Client
-    partner: Client | None
     place: Place
     zone: tzinfo | None
     user: str
     clock: Callable[[], datetime]
     sleep: Callable[[float], object]
     record: Record
+    reports: Reports | None = None
     field: Field | None = None
     inbox: Inbox | None = None
     partitions: tuple[str, ...] = ()
-    replays: bool = False
 
     # What is seen
 
@@ -224,53 +219,40 @@ class Bench:
 
     # What is done: the partner's platform arms
 
-    def report(
-        self, state: str, at: datetime | None = None, user: str = "certification", source: str = "keypad"
-    ) -> str | None:
-        """Report ``state`` as of ``at`` (now unless given); why it was refused, None where it was taken.
+    def report(self, state: str, at: datetime | None = None, user: str = USER) -> str | None:
+        """Report ``state`` as of ``at`` (now unless given), once; None, or why it was refused.
 
-        What has no usable answer is sent again, the same bytes under the same key, so that it counts once.
-        Raises RemoteError where no answer comes at all.
+        Raises RemoteError where no usable answer comes.
         """
-        assert self.partner is not None, "reports belong to the partner-triggered model"
-        body: JsonObject = {
-            "state": state.upper(),
-            "partition": "all",
-            "timestamp": utc_text(at or self.clock(), "milliseconds"),
-            "user_id": user,
-            "source": source,
-        }
-        path = wire.path(_REPORT, {"site_id": self.place.site_id})
-        call = Call("POST", path, body=body, idempotency_key=uuid.uuid4().hex)
-        if self.replays:
-            self.partner.transport.send(call)
-            self.record.note("note", f"reported {state}: sent again, as if no answer had come")
-        wait = 1.0
-        for _ in range(_REPEATS):
-            try:
-                return self._send_report(self.partner, call, state)
-            except AmbiguousError as exc:
-                self.record.note("note", f"reported {state}: {exc.message}; sent again in {wait:g} s")
-            self.sleep(wait)
-            wait *= 2
-        return self._send_report(self.partner, call, state)
+        assert self.reports is not None, "reports belong to the partner-triggered model"
+        return self.reports.send(state, at or self.clock(), user)
 
-    def _send_report(self, partner: Client, call: Call, state: str) -> str | None:
-        try:
-            partner.transport.send(call)
-        except ApiError as exc:
-            self.record.note("note", f"reported {state}: {exc.message}")
-            return exc.message
-        self.record.note("note", f"reported {state}: taken")
-        return None
-
-    def reported(self, state: str, at: datetime | None = None, user: str = "certification") -> datetime:
+    def reported(self, state: str, user: str = USER) -> datetime:
         """Report a state that has to be taken, and see it; the instant reported. Raises NotMetError."""
-        at = at or self.clock()
+        at = self.clock()
         refused = self.report(state, at, user)
         if refused is not None:
             raise NotMetError(f"the report of {state} was refused: {refused}")
         self.expect("disarmed" if state == "arm_failure" else state)
+        return at
+
+    def repeated(self, state: str, fault: str, **details: JsonValue) -> datetime:
+        """Report a state while ``fault`` strikes the first attempt, and see it; the instant reported.
+
+        On the sandbox it goes through the queue of `reconciler arming report`; where no fault can be ordered,
+        the report is sent again as if its answer had been lost. Raises NotMetError.
+        """
+        assert self.reports is not None, "reports belong to the partner-triggered model"
+        if self.field is None:
+            self.reports.replays = True
+            try:
+                return self.reported(state)
+            finally:
+                self.reports.replays = False
+        at = self.clock()
+        self.field.fault(fault, method="POST", path=".*/arming-state", **details)
+        self.reports.deliver(state, at)
+        self.expect(state)
         return at
 
     def refused(self, state: str, at: datetime | None = None) -> None:
@@ -288,24 +270,13 @@ class Bench:
             raise NeedsPersonError(message, steps)
         return self.field
 
-    @contextmanager
-    def trouble(self, action: str, **details: JsonValue) -> Iterator[None]:
-        """One fault on the next request that it concerns; where none can be ordered, reports are replayed."""
-        if self.field is not None:
-            self.field.fault(action, **details)
-        self.replays = self.field is None
-        try:
-            yield
-        finally:
-            self.replays = False
-
     def disarm(self) -> None:
         """Begin from a closed, disarmed site, with nothing heard of. Raises NotMetError, RemoteError."""
         if self.field is not None:
             self.field.door("closed")
             self.field.put("disarmed")
         elif self.seen() != "disarmed":
-            if self.partner is not None:
+            if self.reports is not None:
                 self.report("disarmed")
             else:
                 self.accepted("disarmed")

@@ -137,21 +137,20 @@ def user_codes(bench: Bench) -> None:
 
 def network_failure(bench: Bench) -> None:
     """The answer to a command is lost: the state is looked up, and nothing is sent twice."""
-    bench.needs_field(
+    field = bench.needs_field(
         "the network to this host cannot be cut from here",
         "Cut the network while `reconciler enforce --once` arms the site, and run it again afterwards.",
         "`reconciler enforce history` shows one change, whether or not the first command had arrived.",
     )
     since = bench.clock()
-    with bench.trouble("drop", method="POST", path=".*/actions/arm", when="after"):
-        lost = bench.command("armed_away")
-    if lost.error is not None:
-        reached = bench.wait(lambda: True if bench.seen() != "disarmed" else None)
-        if reached is None:
-            bench.accepted("armed_away")
+    field.fault("drop", method="POST", path=".*/actions/arm", when="after")
+    if bench.command("armed_away").error is None:
+        raise NotMetError("the network did not fail: the command was answered")
+    if bench.wait(lambda: True if bench.seen() != "disarmed" else None) is None:
+        bench.accepted("armed_away")
     bench.expect("armed_away")
-    with bench.trouble("drop", method="GET", path=".*/(partition-)?arming"):
-        bench.expect("armed_away")
+    field.fault("drop", method="GET", path=".*/(partition-)?arming")
+    bench.expect("armed_away")
     changes = [row for row in bench.log(since) if row.status.startswith("armed")]
     if len(changes) != max(1, len(bench.partitions)):
         raise NotMetError(f"the log tells {len(changes)} changes where one was commanded")

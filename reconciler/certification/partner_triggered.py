@@ -64,8 +64,7 @@ def user_codes(bench: Bench) -> None:
 def network_failure(bench: Bench) -> None:
     """A report or its answer is lost: it is sent again, counts once, and holds from when it happened."""
     for when, state in (("before", "armed_away"), ("after", "disarmed")):
-        with bench.trouble("drop", method="POST", path=".*/arming-state", when=when):
-            at = bench.reported(state)
+        at = bench.repeated(state, "drop", when=when)
         bench.times_are(at, _EXACT)
         _once(bench, at)
         bench.pause()
@@ -86,8 +85,7 @@ def synchronisation(bench: Bench) -> None:
 def api_retry(bench: Bench) -> None:
     """What the server could not take or answer is sent again, and counts once."""
     for status, when, state in ((429, "before", "armed_stay"), (503, "after", "armed_away")):
-        with bench.trouble("status", method="POST", path=".*/arming-state", status=status, when=when):
-            at = bench.reported(state)
+        at = bench.repeated(state, "status", status=status, when=when)
         _once(bench, at)
         bench.pause()
 

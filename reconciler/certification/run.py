@@ -16,6 +16,7 @@ from reconciler.certification.bench import Bench
 from reconciler.certification.field import Field
 from reconciler.certification.inbox import EVENT, Inbox
 from reconciler.certification.record import NeedsPersonError, NotMetError, Record
+from reconciler.certification.reports import Reports
 from reconciler.certification.requirements import Requirement, asked_of
 from reconciler.enforcer.session import enforcement_lock
 from reconciler.errors import PlanError, RemoteError
@@ -98,14 +99,10 @@ def _bench(
         if way is None and environment.is_embedded:
             way = stack.enter_context(simulator(project, runtime))
         dealer = stack.enter_context(open_account(project, runtime, "dealer", way))
-        partner = None
-        if project.arming_model == "partner_triggered":
-            partner = stack.enter_context(open_account(project, runtime, "partner", way)).client
         place = Sites(project, dealer.ledger.owned(), dealer.client).place(str(site.address))
         zone = site.fields.get("timezone")
         bench = Bench(
             dealer.client,
-            partner,
             place,
             ZoneInfo(zone) if isinstance(zone, str) else None,
             f"reconciler:certify@{uuid.uuid4().hex[:8]}",
@@ -114,10 +111,13 @@ def _bench(
             record,
         )
         bench.find_partitions()
+        if project.arming_model == "partner_triggered":
+            partner = stack.enter_context(open_account(project, runtime, "partner", way))
+            bench.reports = Reports(partner, site.address, place, record)
         if environment.base_url is None or grounds.host_of(project) != grounds.DEV_HOST:
             bench.field = Field(dealer.client, place.site_id, record)
             stack.callback(bench.field.restore)
-            if partner is None:
+            if bench.reports is None:
                 bench.inbox = stack.enter_context(Inbox(runtime.clock, record))
                 bench.field.set_switches(deliveries="loopback", exit_delay=0.0)
                 bench.field.hook(bench.inbox.url, [EVENT], bench.inbox.secret)
@@ -149,7 +149,7 @@ def _put_back(bench: Bench, remarks: list[str]) -> Iterator[None]:
 def _arm_again(bench: Bench, state: str) -> None:
     if bench.field is not None:
         bench.field.put(state)
-    elif bench.partner is not None:
+    elif bench.reports is not None:
         bench.report(state)
     else:
         bench.accepted(state)

@@ -24,7 +24,7 @@ arming_model: {model}
 environments:
   embedded: {{}}
   page: {{dialect: page, base_url: "http://127.0.0.1:9", surface: dealer, rate: {{burst: 100000}}}}
-  dev: {{base_url: "https://api.chektdev.com", surface: dealer, rate: {{burst: 100000}}}}
+  dev: {{base_url: "https://api.chektdev.com", surface: dealer, accept: named, rate: {{burst: 100000}}}}
   production: {{base_url: "https://api.chekt.com"}}
   claimed: {{base_url: "https://sandbox.example.com", sandbox: true}}
 """

@@ -104,10 +104,16 @@ def told(certificate: Any) -> list[str]:
     [
         {},
         {"shape": "page"},
-        {"arming_states": "modes", "arming_in_progress": True, "open_zone": "failure"},
-        {"invalid_transition": "422", "stale_report": "ignore", "arming_delay": 3.0},
+        {
+            "arming_states": "modes",
+            "arming_in_progress": True,
+            "open_zone": "failure",
+            "invalid_transition": "422",
+            "stale_report": "ignore",
+            "arming_delay": 3.0,
+        },
     ],
-    ids=["default", "page", "modes", "lenient"],
+    ids=["default", "page", "otherwise"],
 )
 @pytest.mark.parametrize("model", MODELS)
 def test_a_sound_account_passes_and_is_left_as_it_was(
