@@ -20,6 +20,9 @@ Grade = Literal["observed", "documented", "named", "inferred", "provisional"]
 GRADES: tuple[Grade, ...] = ("observed", "documented", "named", "inferred", "provisional")
 """Confidence in an endpoint, strongest first (chekt-api/README.md section 0.2; ``provisional``: ours)."""
 
+MOST_IN_FLIGHT = 64
+"""Requests at the same time, at most: threads of a pool, connections to a host, what a user may ask for."""
+
 Surface = Literal["partner", "dealer"]
 SecretStore = Literal["env", "file", "keyring"]
 Operation = Literal["create", "update", "delete"]

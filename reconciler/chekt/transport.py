@@ -22,7 +22,7 @@ from reconciler.chekt.bounds import ACCEPTED_ENCODING, Bounds, OutOfBoundsError
 from reconciler.chekt.connection import Connection
 from reconciler.chekt.width import Width
 from reconciler.errors import AmbiguousError, ApiError, AuthError, RemoteError
-from reconciler.model import JsonValue
+from reconciler.model import MOST_IN_FLIGHT, JsonValue
 from reconciler.redaction import Redactor
 from reconciler.urls import check_url, is_loopback
 
@@ -139,7 +139,7 @@ def http_client(
         base_url=base_url,
         transport=transport,
         timeout=httpx.Timeout(connection.read_timeout, connect=connection.connect_timeout),
-        limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+        limits=httpx.Limits(max_connections=MOST_IN_FLIGHT, max_keepalive_connections=MOST_IN_FLIGHT),
         headers={
             "User-Agent": wire.user_agent(),
             "Accept": "application/json",

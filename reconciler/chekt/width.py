@@ -12,7 +12,8 @@ import math
 import threading
 from collections.abc import Callable
 
-MOST = 64.0
+from reconciler.model import MOST_IN_FLIGHT
+
 _START = 8.0
 _SLOW_FLOOR = 4.0
 """Slow answers alone never lower it below this: some calls are just slow."""
@@ -60,4 +61,4 @@ class Width:
             elif usual > max(_NOTICEABLE, _SLOW * fastest):
                 self._width = max(min(self._width, _SLOW_FLOOR), self._width * 0.95)
             else:
-                self._width = min(MOST, self._width + 1.0 / self._width)
+                self._width = min(MOST_IN_FLIGHT, self._width + 1.0 / self._width)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reconciler.errors import ConfigError
+from reconciler.model import MOST_IN_FLIGHT
 
 if TYPE_CHECKING:  # start-up stays instant
     from _typeshed import DataclassInstance
@@ -135,7 +136,7 @@ _ALLOW_DELETES = click.option(
 _PACE = (
     click.option(
         "--parallelism",
-        type=click.IntRange(1, 64),
+        type=click.IntRange(1, MOST_IN_FLIGHT),
         default=8,
         show_default=True,
         help="Requests in flight at the same time, at most.",

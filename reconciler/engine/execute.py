@@ -17,9 +17,10 @@ from reconciler.engine.journal import PATIENCE, Journal
 from reconciler.engine.lag import made_lately
 from reconciler.engine.payload import Payloads, Secrets
 from reconciler.engine.sending import Delivery, Sender, adopted
-from reconciler.engine.width import EIGHT, MOST, Width
+from reconciler.engine.width import EIGHT, Width
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.model import (
+    MOST_IN_FLIGHT,
     Action,
     Address,
     Change,
@@ -168,7 +169,7 @@ class _Execution:
         """Run every step that can run, then report."""
         running: dict[Future[Delivery], list[Step]] = {}
         broken: BaseException | None = None
-        with ThreadPoolExecutor(MOST, thread_name_prefix="write") as pool:
+        with ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="write") as pool:
             while True:
                 while len(running) < width() and broken is None and not self._stop.is_set():
                     taken = self._graph.take(BATCH_LIMIT)

@@ -10,10 +10,20 @@ from typing import Self, TypeVar
 from reconciler.engine.addressing import Addressing
 from reconciler.engine.events import Event, ReadProgress
 from reconciler.engine.references import Names
-from reconciler.engine.width import EIGHT, MOST, Width
+from reconciler.engine.width import EIGHT, Width
 from reconciler.errors import ApiError, AuthError, PlanError
 from reconciler.kinds.surfaces import Surfaces
-from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Reader, Resource, Snapshot
+from reconciler.model import (
+    MOST_IN_FLIGHT,
+    Address,
+    Collection,
+    JsonValue,
+    LiveObject,
+    Owned,
+    Reader,
+    Resource,
+    Snapshot,
+)
 from reconciler.planning import reads
 from reconciler.planning.scope import Scope, collection_of, parent_of
 
@@ -78,7 +88,7 @@ class Reading:
         self._addressing = Addressing(desired, owned, surfaces, doubtful)
         self._remote_ids = remote_ids(desired, owned, known or {})
         self._width = width
-        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="read")
+        self._pool = ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="read")
         self._progress = on_event
         self._listed: set[Collection] = set()
         self._requests = self._planned = self._done = 0

@@ -7,9 +7,6 @@ from collections.abc import Callable
 Width = Callable[[], int]
 """Requests worth having in flight now, at least 1."""
 
-MOST = 64
-"""Threads of a pool, at most; they are started as they are needed."""
-
 
 def steady(count: int) -> Width:
     """Always as many."""
