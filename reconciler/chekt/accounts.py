@@ -86,7 +86,7 @@ class Accounts:
             flow,
             budget.Budget(
                 rate,
-                budget.store(connection.state_dir, host, credential),
+                budget.kept_bucket(connection.state_dir, host, credential),
                 clock=self._clock,
                 sleep=self._sleep,
                 ceiling=rate.per_minute < documented.per_minute,
@@ -103,4 +103,4 @@ def ceiling(
     documented = DOCUMENTED_RATES[connection.surface]
     share = connection.max_rate / documented.per_minute
     rate = Rate(connection.max_rate, max(1, int(documented.burst * share)))
-    return budget.Budget(rate, budget.MemoryStore(), clock=clock, sleep=sleep)
+    return budget.Budget(rate, budget.BucketInMemory(), clock=clock, sleep=sleep)

@@ -33,13 +33,13 @@ _VERSION = 2
 _MOST_A_MINUTE = 10**9
 
 
-class Store(Protocol):
-    """Keeps one bucket. ``change`` is atomic among everybody who shares the store."""
+class BucketKeep(Protocol):
+    """Keeps one bucket. ``change`` is atomic among everybody who shares it."""
 
     def change(self, step: Callable[[Bucket | None], Bucket]) -> None: ...
 
 
-class MemoryStore:
+class BucketInMemory:
     """A bucket for the threads of this process."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class MemoryStore:
             self._bucket = step(self._bucket)
 
 
-class FileStore:
+class BucketInFile:
     """A bucket in a file, for all processes. A torn or foreign file counts as no bucket yet.
 
     The lock is the kernel's and dies with its holder; the file is rewritten in place and holds no secret.
@@ -68,7 +68,7 @@ class FileStore:
                 f"the rate budget cannot be kept in {file.parent} ({exc.strerror})",
                 hint="Make the folder writable, or set XDG_STATE_HOME to one that is.",
             ) from exc
-        self._spare = MemoryStore()
+        self._spare = BucketInMemory()
         self._threads = threading.Lock()
         self._processes = FileLock(f"{file}.lock", mode=0o600, thread_local=False)
 
@@ -134,14 +134,14 @@ class Budget:
     def __init__(
         self,
         rate: Rate,
-        store: Store,
+        keep: BucketKeep,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], object],
         ceiling: bool = False,
     ) -> None:
         self._rules = Rules(rate, ceiling)
-        self._store = store
+        self._keep = keep
         self._clock = clock
         self._sleep = sleep
 
@@ -220,7 +220,7 @@ class Budget:
             after = step(self._rules.refilled(bucket, self._clock()))
             return after
 
-        self._store.change(change)
+        self._keep.change(change)
         assert after is not None
         return after
 
@@ -237,12 +237,12 @@ def _whole(text: str | None) -> int | None:
         return None
 
 
-def store(state_dir: Path | None, host: str, credential: str) -> Store:
+def kept_bucket(state_dir: Path | None, host: str, credential: str) -> BucketKeep:
     """The bucket of ``credential`` on ``host``: in ``state_dir``, or in memory where that is None.
 
     The file's name is a digest; the credential cannot be got back from it.
     """
     if state_dir is None:
-        return MemoryStore()
+        return BucketInMemory()
     digest = hashlib.sha256(f"{host}\n{credential}".encode()).hexdigest()[:32]
-    return FileStore(state_dir / f"budget-{digest}.json")
+    return BucketInFile(state_dir / f"budget-{digest}.json")

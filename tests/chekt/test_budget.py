@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reconciler.chekt import ClientSecret, DealerKeys, Rate
 from reconciler.chekt.arming import Command, send
-from reconciler.chekt.budget import Budget, FileStore, MemoryStore, store
+from reconciler.chekt.budget import BucketInFile, BucketInMemory, Budget, kept_bucket
 from reconciler.errors import ConfigError, RemoteError
 from reconciler.sandbox import limits
 from reconciler.sandbox.errors import Refusal
@@ -27,7 +27,7 @@ PARTNER = Rate(per_minute=5000, burst=500)
 
 
 def budget(clock: Clock, rate: Rate = PARTNER, *, ceiling: bool = False) -> Budget:
-    return Budget(rate, MemoryStore(), clock=clock, sleep=clock.sleep, ceiling=ceiling)
+    return Budget(rate, BucketInMemory(), clock=clock, sleep=clock.sleep, ceiling=ceiling)
 
 
 class Server:
@@ -241,7 +241,7 @@ def test_after_a_429_nothing_leaves_until_it_is_over_and_then_evenly() -> None:
 
 def test_who_waits_when_a_429_comes_waits_for_its_end() -> None:
     clock = Clock()
-    shared = MemoryStore()
+    shared = BucketInMemory()
     rate = Rate(60, 1)
 
     def sleep(seconds: float) -> None:
@@ -283,9 +283,9 @@ def test_a_damaged_file_is_replaced(tmp_path: Path, content: bytes) -> None:
     clock = Clock()
     file = tmp_path / "budget.json"
     file.write_bytes(content)
-    spender = Budget(PARTNER, FileStore(file), clock=clock, sleep=clock.sleep)
+    spender = Budget(PARTNER, BucketInFile(file), clock=clock, sleep=clock.sleep)
     assert spender.take() == 0.0
-    again = Budget(PARTNER, FileStore(file), clock=clock, sleep=clock.sleep)
+    again = Budget(PARTNER, BucketInFile(file), clock=clock, sleep=clock.sleep)
     again.heed({"X-RateLimit-Remaining": "0"})
     assert spender.take() > 0.0
 
@@ -294,13 +294,13 @@ def test_a_damaged_file_is_replaced(tmp_path: Path, content: bytes) -> None:
 def test_an_absurd_file_does_not_block_for_ever(tmp_path: Path, content: str) -> None:
     clock = Clock()
     (tmp_path / "b").write_text(content)
-    assert Budget(PARTNER, FileStore(tmp_path / "b"), clock=clock, sleep=clock.sleep).take() < 1
+    assert Budget(PARTNER, BucketInFile(tmp_path / "b"), clock=clock, sleep=clock.sleep).take() < 1
 
 
 def test_a_file_that_can_no_longer_be_written_does_not_end_the_run(tmp_path: Path) -> None:
     clock = Clock()
     file = tmp_path / "budget.json"
-    spender = Budget(Rate(60, 5), FileStore(file), clock=clock, sleep=clock.sleep)
+    spender = Budget(Rate(60, 5), BucketInFile(file), clock=clock, sleep=clock.sleep)
     file.unlink()
     file.mkdir()
     assert [spender.take() > 0 for _ in range(6)] == [False] + [True] * 5
@@ -309,7 +309,7 @@ def test_a_file_that_can_no_longer_be_written_does_not_end_the_run(tmp_path: Pat
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="rate budget cannot be kept in"):
-        store(tmp_path / "file" / "state", "api.example.com", "key")
+        kept_bucket(tmp_path / "file" / "state", "api.example.com", "key")
 
 
 @pytest.mark.parametrize(("a_minute", "waits"), [(60, 1.0), (5000, 0.01), (9000, 0.01)])
@@ -323,7 +323,7 @@ def test_only_a_rate_below_the_documented_one_binds_the_server(lab: Lab, a_minut
 
 def test_the_files_are_private_and_name_no_credential(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "reconciler"
-    Budget(PARTNER, store(folder, "api.example.com", SECRET), clock=Clock(), sleep=Clock().sleep).take()
+    Budget(PARTNER, kept_bucket(folder, "api.example.com", SECRET), clock=Clock(), sleep=Clock().sleep).take()
     (file,) = folder.glob("*.json")
     assert folder.stat().st_mode & 0o777 == 0o700
     assert file.stat().st_mode & 0o777 == 0o600
@@ -332,14 +332,14 @@ def test_the_files_are_private_and_name_no_credential(tmp_path: Path) -> None:
 
 def test_hosts_and_credentials_have_buckets_of_their_own(tmp_path: Path) -> None:
     for host, credential in (("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")):
-        store(tmp_path, host, credential)
+        kept_bucket(tmp_path, host, credential)
     assert len(list(tmp_path.glob("*.json"))) == 3
 
 
 def test_threads_do_not_overspend(tmp_path: Path) -> None:
     clock = Clock()
     waits: list[float] = []
-    spender = Budget(Rate(60, 10), FileStore(tmp_path / "b"), clock=clock, sleep=waits.append)
+    spender = Budget(Rate(60, 10), BucketInFile(tmp_path / "b"), clock=clock, sleep=waits.append)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: spender.take(), range(30)))
     assert len(waits) == 30 - 3
@@ -347,7 +347,7 @@ def test_threads_do_not_overspend(tmp_path: Path) -> None:
 
 def _spend(folder: str, seconds: float) -> int:
     spender = Budget(
-        Rate(6000, 50), store(Path(folder), "api.example.com", "key"), clock=time.time, sleep=time.sleep
+        Rate(6000, 50), kept_bucket(Path(folder), "api.example.com", "key"), clock=time.time, sleep=time.sleep
     )
     end, sent = time.time() + seconds, 0
     while time.time() < end:
