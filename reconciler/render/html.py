@@ -20,18 +20,6 @@ POLICY = (
 )
 """What the page allows itself: its own style and its own script."""
 
-WEIGHT: tuple[Action, ...] = (
-    Action.DELETE,
-    Action.REPLACE,
-    Action.MANUAL,
-    Action.UPDATE,
-    Action.CREATE,
-    Action.ADOPT,
-)
-"""The order in which a reviewer should look."""
-
-GRAVE = frozenset({Action.DELETE, Action.REPLACE})
-
 OPEN = 300
 """Up to so many changes all groups are open; above, only those that take something away."""
 
@@ -47,7 +35,7 @@ class _Group(NamedTuple):
 
     @property
     def grave(self) -> bool:
-        return any(change.action in GRAVE for change in self.changes)
+        return any(change.action in lines.GRAVE for change in self.changes)
 
 
 def to_html(plan: Plan, weeks: Sequence[WeekChange] = ()) -> str:
@@ -122,7 +110,7 @@ def _facts(plan: Plan) -> str:
 
 def _bar(plan: Plan) -> str:
     """The counts, which stay in sight; with the script they choose, and there is a filter."""
-    chips = "".join(_chip(action, plan.count(action)) for action in WEIGHT if plan.count(action))
+    chips = "".join(_chip(action, plan.count(action)) for action in lines.REVIEW if plan.count(action))
     return (
         '<form class="choose" role="search" aria-label="Choose changes">'
         f'<fieldset><legend class="unseen">Actions</legend>{chips}</fieldset>'
@@ -141,7 +129,9 @@ def _chip(action: Action, count: int) -> str:
 
 def _going(plan: Plan) -> str:
     """What an apply takes away, by name, before anything else."""
-    going = [change for action in WEIGHT for change in plan.changes if change.action is action in GRAVE]
+    going = [
+        change for action in lines.REVIEW for change in plan.changes if change.action is action in lines.GRAVE
+    ]
     if not going:
         return ""
     rows = "".join(
@@ -163,14 +153,14 @@ def _groups(plan: Plan) -> list[_Group]:
         site = next((step for step in chain(change.address) if step.kind == "site"), None)
         found.setdefault(site, []).append(change)
     groups = [
-        _Group(site, tuple(sorted(changes, key=lambda change: WEIGHT.index(change.action))))
+        _Group(site, tuple(sorted(changes, key=lambda change: lines.REVIEW.index(change.action))))
         for site, changes in found.items()
     ]
     return sorted(groups, key=lambda group: (not group.grave, group.site is not None))
 
 
 def _section(group: _Group, *, opened: bool) -> str:
-    counts = ((action, sum(change.action is action for change in group.changes)) for action in WEIGHT)
+    counts = ((action, sum(change.action is action for change in group.changes)) for action in lines.REVIEW)
     told = " · ".join(f"{count} {lines.VERBS[action]}" for action, count in counts if count)
     name = "The account" if group.site is None else text(str(group.site))
     changes = "".join(html_change.to_html(change) for change in group.changes)

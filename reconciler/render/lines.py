@@ -26,6 +26,19 @@ VERBS: dict[Action, str] = {
     Action.MANUAL: "manual",
 }
 
+REVIEW: tuple[Action, ...] = (
+    Action.DELETE,
+    Action.REPLACE,
+    Action.MANUAL,
+    Action.CREATE,
+    Action.UPDATE,
+    Action.ADOPT,
+)
+"""The order in which a reviewer should look, the most dangerous first: they may stop reading."""
+
+GRAVE = (Action.DELETE, Action.REPLACE)
+"""What takes something away."""
+
 _QUIET = GRADES.index("documented")
 """Endpoints of this grade or better need no remark beside the change."""
 

@@ -29,10 +29,6 @@ _TITLES: dict[Action, str] = {
     Action.UPDATE: "Update",
     Action.ADOPT: "Adopt",
 }
-"""The most dangerous first: a reviewer may stop reading."""
-
-_OPEN = (Action.DELETE, Action.REPLACE)
-"""Never folded, never left out."""
 
 _NOTE = 300
 """Characters kept free to tell what was left out."""
@@ -106,7 +102,7 @@ class _Grave(_Section):
 def _sections(plan: Plan, report: str) -> list[_Section]:
     """What the page shows, in its order."""
     sections: list[_Section] = []
-    for action in _OPEN:
+    for action in lines.GRAVE:
         changes = [change for change in plan.changes if change.action is action]
         if changes:
             sections.append(_grave(_TITLES[action], changes, report))
@@ -116,11 +112,13 @@ def _sections(plan: Plan, report: str) -> list[_Section]:
         heads = [_week_head(week) for week in plan.weeks]
         blocks = [_week(week) for week in plan.weeks]
         sections.append(_gentle("Arming weeks that change", blocks, heads, folded=False))
-    for action, title in _TITLES.items():
+    for action in lines.REVIEW:
         changes = [change for change in plan.changes if change.action is action]
-        if changes and action not in _OPEN:
+        if changes and action not in lines.GRAVE:
             heads = [_head(change) for change in changes]
-            sections.append(_gentle(title, [_block(change) for change in changes], heads, folded=True))
+            sections.append(
+                _gentle(_TITLES[action], [_block(change) for change in changes], heads, folded=True)
+            )
     unmanaged = [visible(str(address)) for address in plan.unmanaged]
     return sections + _plain("Unmanaged, left alone", unmanaged, folded=True)
 
@@ -191,10 +189,10 @@ def _counts(plan: Plan) -> str:
     if plan.empty:
         return lines.nothing(plan) if plan.changed_since is None else _inline(lines.nothing(plan))
     parts = []
-    for action in _TITLES:
+    for action in lines.REVIEW:
         if count := plan.count(action):
             text = f"{count} {lines.VERBS[action]}"
-            parts.append(f"**{text}**" if action in _OPEN else text)
+            parts.append(f"**{text}**" if action in lines.GRAVE else text)
     return f"Plan: {', '.join(parts)}."
 
 

@@ -127,7 +127,7 @@ def test_every_change_has_an_anchor_that_a_link_names() -> None:
 def test_what_takes_something_away_comes_first() -> None:
     page = of(PLAN)
     actions = [str(each["data-action"]) for each in page.having("article")]
-    assert actions == ["delete", "replace", "update", "create", "manual", "update", "adopt"]
+    assert actions == ["delete", "replace", "create", "update", "manual", "update", "adopt"]
     going = page.text.index("Deleted or replaced (2)")
     assert page.text.index("Warnings (1)") < going < page.text.index("no manifest declares it any more")
 
