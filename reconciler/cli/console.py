@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +24,16 @@ if TYPE_CHECKING:  # the command line starts before the model is built
 
 class OutputError(OSError):
     """A result could not be printed: stdout is a full disk, say."""
+
+
+@contextmanager
+def while_the_terminal_stands() -> Iterator[None]:
+    """What is told on a terminal that has been closed meanwhile is told to nobody, and the run goes on."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno != errno.EIO:
+            raise
 
 
 @dataclass(slots=True)
@@ -131,8 +143,9 @@ class Console:
 
     def _write(self, text: str) -> None:
         text = harmless(self.redactor(text), colours=_colour(sys.stderr.isatty()))
-        sys.stderr.write(text if text.endswith("\n") else text + "\n")
-        sys.stderr.flush()
+        with while_the_terminal_stands():
+            sys.stderr.write(text if text.endswith("\n") else text + "\n")
+            sys.stderr.flush()
 
     def error(self, error: ReconcilerError) -> None:
         """The error, as JSON on stdout or as text on stderr, below the plan it refuses."""

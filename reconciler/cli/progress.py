@@ -6,6 +6,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from reconciler.cli.console import while_the_terminal_stands
 from reconciler.engine import Event, IntentRecovered, ReadProgress, StepFinished, StepStarted, ValueReplaced
 from reconciler.escape import visible
 from reconciler.model import OutcomeStatus
@@ -53,7 +54,8 @@ class Progress:
     def pause(self) -> None:
         """Take the bar away: a question or a result is about to be printed."""
         if self._bar is not None:
-            self._bar.stop()
+            with while_the_terminal_stands():
+                self._bar.stop()
             self._bar, self._reading, self._writing = None, None, None
 
     def __call__(self, event: Event) -> None:
@@ -89,6 +91,7 @@ class Progress:
             return
         line = visible(self._console.redactor(text))
         if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False)
+            with while_the_terminal_stands():
+                self._bar.console.print(line, markup=False, highlight=False)
         else:
             self._console.note(line)

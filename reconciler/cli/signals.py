@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop, for commands that must finish what they have begun."""
+"""SIGINT, SIGTERM and SIGHUP as a wish to stop, for commands that must finish what they have begun."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from reconciler.cli.console import Console
 
 @contextmanager
 def stop_on_signal(console: Console, wake: Callable[[], object] = lambda: None) -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set while the block runs, in place of ending the process.
+    """An event that SIGINT, SIGTERM and SIGHUP set while the block runs, in place of ending the process.
 
-    ``wake`` is called then: it ends a wait for something else.
+    ``wake`` is called then: it ends a wait for something else. A SIGHUP that is ignored (``nohup``) stays so.
     """
     stop = threading.Event()
 
     def on_signal(number: int, frame: object) -> None:  # noqa: ARG001  # the signature is the system's
-        if not stop.is_set():
-            console.note("Stopping: what is under way is finished, nothing else is begun.")
+        first = not stop.is_set()
         stop.set()
         wake()
+        if first:
+            console.note("Stopping: what is under way is finished, nothing else is begun.")
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop
     finally:

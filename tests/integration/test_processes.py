@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -15,6 +16,14 @@ import pytest
 from reconciler.ledger import EnvironmentLock
 from reconciler.sandbox import Fault
 from tests.integration.conftest import DEALER, Cli, Served
+
+_ON_ITS_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Runs a command with its stdin as controlling terminal, whose end it hears of."""
 
 RECONCILER = [sys.executable, "-m", "reconciler"]
 
@@ -98,20 +107,59 @@ def test_a_lock_timeout_that_is_none_is_refused(text: str, cli: Cli, project: Ca
     assert "--lock-timeout" in refused.err
 
 
-def test_ctrl_c_finishes_the_write_in_flight_and_the_next_run_goes_on(
-    served: Served, cli: Cli, project: Callable[..., Path]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_finishes_the_write_in_flight_and_the_next_run_goes_on(
+    served: Served, cli: Cli, project: Callable[..., Path], number: int
 ) -> None:
     directory = project(account_yaml=many_sites(40))
     slow_writes(served)
     process = start(served, "apply", directory, "--yes", "--parallelism", 2)
     until(process, "[3/")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert (err.count("Error: "), "Error: stopped: " in err) == (1, True)
     assert "Traceback" not in out + err
     made = len([c for c in served.calls() if c.startswith("POST") and c.endswith("/sites")])
     assert 3 <= made < 40
+    assert cli("apply", directory, "--yes").code == 0
+    posts = [c for c in served.calls() if c.startswith("POST") and c.endswith("/sites")]
+    assert len(posts) == 40
+
+
+def test_a_terminal_that_is_closed_ends_an_apply_between_two_writes(
+    served: Served, cli: Cli, project: Callable[..., Path]
+) -> None:
+    directory = project(account_yaml=many_sites(40))
+    slow_writes(served)
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            _ON_ITS_TERMINAL,
+            *RECONCILER,
+            "apply",
+            str(directory),
+            "--yes",
+            "--parallelism",
+            "2",
+        ],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, **served.environment},
+    )
+    os.close(terminal)
+    shown = b""
+    while b"[3/" not in shown:
+        shown += os.read(screen, 65536)
+    os.close(screen)
+    assert process.wait(60) == 1
+    made = len([c for c in served.calls() if c.startswith("POST") and c.endswith("/sites")])
+    assert 3 <= made < 40
+    runs = cli("ledger", "show", directory, "--format", "json").json
+    assert (runs["runs"][0]["result"], runs["unsettled"]) == ("interrupted", [])
     assert cli("apply", directory, "--yes").code == 0
     posts = [c for c in served.calls() if c.startswith("POST") and c.endswith("/sites")]
     assert len(posts) == 40
