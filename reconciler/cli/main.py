@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verification": ("verification", "Answer alarm verifications, and show who answered what."),
     "listen": ("listen", "Take CHeKT's webhooks and hand their events on."),
     "worker": ("worker", "Carry out lanes that commands with --fleet hand out."),
+    "fleet": ("fleet", "Show the lanes and workers of a fleet."),
     "certify": ("certify", "Run CHeKT's testing requirements for arming, on a sandbox."),
     "ledger": ("ledger", "Show what this project owns and did."),
     "fmt": ("fmt", "Lay manifests out the canonical way; comments stay."),

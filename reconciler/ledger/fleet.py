@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from reconciler.errors import LeaseLostError, LedgerError
 from reconciler.ledger.database import Database, Decoders, Tables, instant, stamp
+from reconciler.model import Address
 
 
 class AssignmentStatus(StrEnum):
@@ -265,6 +266,29 @@ class FleetTables(Tables):
             (self._database.environment, run, lane),
         )
         return found
+
+    def environments(self) -> list[str]:
+        """Every environment that this ledger remembers, by name."""
+        rows = self._database.rows("SELECT environment FROM accounts ORDER BY environment")
+        return [row["environment"] for row in rows]
+
+    def overdue(self, now: datetime) -> dict[str, tuple[int, datetime]]:
+        """By lane: how many looks are due by ``now`` and not taken, and since when the oldest is."""
+        rows = self._database.rows(
+            "SELECT lane, count(*) AS backlog, min(at) AS oldest FROM due"
+            " WHERE environment = ? AND at <= ? GROUP BY lane",
+            (self._database.environment, stamp(now)),
+        )
+        return {row["lane"]: (row["backlog"], instant(row["oldest"])) for row in rows}
+
+    def lateness(self, since: datetime) -> list[tuple[Address, float]]:
+        """Site and seconds late of every command that a transition asked for, sent at ``since`` or after."""
+        rows = self._database.rows(
+            "SELECT target, lateness FROM commands WHERE environment = ? AND issued_at >= ?"
+            " AND due IS NOT NULL AND result = 'confirmed'",
+            (self._database.environment, stamp(since)),
+        )
+        return [(Address.parse(row["target"]), row["lateness"]) for row in rows]
 
     def report_worker(self, record: WorkerRecord) -> None:
         """Write down how a worker is; its row is made the first time."""
