@@ -130,8 +130,10 @@ def _channel(cut_off: CutOff, request_seconds: float) -> type[Any]:
 
     class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         request: object
+        last_activity: float
         error_task_class = Task
         began = 0.0
+        too_long = False
 
         def received(self, data: bytes) -> bool:
             """Take ``data``; a client that trickles keeps a connection busy, but only for so long."""
@@ -140,12 +142,13 @@ def _channel(cut_off: CutOff, request_seconds: float) -> type[Any]:
                 self.began = now
             taken: bool = super().received(data)
             if self.request is not None and now - self.began > request_seconds:
-                self.will_close = True
+                self.too_long = self.will_close = True
             return taken
 
         def handle_close(self) -> None:
-            """Close; a request cut off in its middle by this side was too slow."""
-            if self.request is not None and self.will_close:
+            """Close; a request that this side cuts off in its middle, after all its time, was too slow."""
+            silent = time.time() - self.last_activity >= request_seconds
+            if self.request is not None and (self.too_long or silent):
                 self.request = None
                 cut_off("too_slow", self.addr[0])
             super().handle_close()
