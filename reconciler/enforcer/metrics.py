@@ -11,6 +11,7 @@ from reconciler.enforcer.report import good, utc
 from reconciler.enforcer.tick import Sight
 from reconciler.enforcer.watch import Watch
 from reconciler.ledger import Ledger
+from reconciler.render.exposition import metric
 
 _PREFIX = "reconciler_enforce"
 _HELD = ("held", "respected")
@@ -41,11 +42,11 @@ def metrics_text(
         *_metric("targets_failing", "gauge", "Targets of this run that need a person.", failing),
         *_metric("targets_stopped", "gauge", "Targets that nothing is commanded to any more.", stopped),
         *_metric("alerts_open", "gauge", "Alerts not resolved.", len(ledger.open_alerts())),
-        f"# HELP {_PREFIX}_commands_total Commands by how they ended.",
-        f"# TYPE {_PREFIX}_commands_total counter",
-        *(
-            f'{_PREFIX}_commands_total{{result="{result}"}} {count}'
-            for result, (count, _) in commands.items()
+        *metric(
+            f"{_PREFIX}_commands_total",
+            "counter",
+            "Commands by how they ended.",
+            [({"result": result}, count) for result, (count, _) in commands.items()],
         ),
         *_metric(
             "failures_total",
@@ -53,18 +54,23 @@ def metrics_text(
             "Commands that came to nothing.",
             sum(count for result, (count, _) in commands.items() if result != "confirmed"),
         ),
-        f"# HELP {_PREFIX}_late_seconds Seconds from a transition to its command, of confirmed commands.",
-        f"# TYPE {_PREFIX}_late_seconds summary",
+        *metric(
+            f"{_PREFIX}_late_seconds",
+            "summary",
+            "Seconds from a transition to its command, of confirmed commands.",
+            [],
+        ),
         f"{_PREFIX}_late_seconds_sum {confirmed[1]:.3f}",
         f"{_PREFIX}_late_seconds_count {confirmed[0]}",
         *_metric("last_run_timestamp_seconds", "gauge", "When this was written.", f"{now.timestamp():.3f}"),
     ]
     if events:
-        lines += [
-            f"# HELP {_PREFIX}_events_total Arming events by what came of them.",
-            f"# TYPE {_PREFIX}_events_total counter",
-            *(f'{_PREFIX}_events_total{{result="{end}"}} {count}' for end, count in events.items()),
-        ]
+        lines += metric(
+            f"{_PREFIX}_events_total",
+            "counter",
+            "Arming events by what came of them.",
+            [({"result": end}, count) for end, count in events.items()],
+        )
     if upcoming is not None:
         stamp = f"{max(now, upcoming).timestamp():.3f}"
         lines += _metric("next_timestamp_seconds", "gauge", "When something is due next.", stamp)
@@ -80,8 +86,7 @@ def _in_state(watch: Watch, key: TargetKey, sights: Mapping[TargetKey, Sight]) -
 
 
 def _metric(name: str, kind: str, meaning: str, value: float | str) -> list[str]:
-    full = f"{_PREFIX}_{name}"
-    return [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}", f"{full} {value}"]
+    return metric(f"{_PREFIX}_{name}", kind, meaning, [({}, value)])
 
 
 def heartbeat_text(now: datetime, targets: int, next_at: datetime | None, pid: int) -> str:
