@@ -40,7 +40,7 @@ from reconciler.manifests.ledger_setting import (
     passwords_in,
 )
 from reconciler.manifests.settings import RateSettings
-from reconciler.model import Address, Resource, SecretRef, Surface
+from reconciler.model import Address, Resource, SecretRef, Shelf, Surface
 from reconciler.observer import NOBODY, Observer
 from reconciler.redaction import Redactor
 
@@ -435,10 +435,18 @@ def _remote(
         connect_timeout=environment.timeouts.connect,
         read_timeout=environment.timeouts.read,
         state_dir=state_directory(runtime.env),
+        shelf=_shelf(project, runtime),
         max_rate=runtime.max_rate,
         observer=runtime.observer,
         permit=runtime.permit,
     )
+
+
+def _shelf(project: Project, runtime: Runtime) -> Shelf | None:
+    """Where the machines of the project share its request budgets; None: each has its own."""
+    if isinstance(project.settings.ledger_place, LedgerDatabase | SecretRef):
+        return store_of(project, runtime).shelf()
+    return None
 
 
 def state_directory(env: Mapping[str, str]) -> Path:

@@ -5,7 +5,7 @@ Plain frozen data, no I/O. JSON values are ``JsonValue``; times are aware ``date
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -418,5 +418,18 @@ class Writer(Protocol):
 
         More than one only where the endpoint takes several. Never raises for a refused or an
         ambiguous write: the result says so.
+        """
+        ...
+
+
+class Shelf(Protocol):
+    """Keeps small texts for machines that work on one account together."""
+
+    def change(self, name: str, step: Callable[[str | None, float], str]) -> None:
+        """Replace the text ``name`` (None: there is none) by what ``step`` makes of it.
+
+        ``step`` is told the shelf's time too, in Unix seconds, which is the same for all machines. It may be
+        called more than once; nobody changes the text meanwhile. Raises LedgerError where the shelf is out
+        of reach.
         """
         ...

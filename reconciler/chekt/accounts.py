@@ -20,6 +20,7 @@ from reconciler.chekt.connection import (
     Rate,
     secrets_of,
 )
+from reconciler.chekt.shared_budget import BucketOnShelf
 from reconciler.redaction import Redactor
 from reconciler.urls import check_url
 
@@ -86,12 +87,19 @@ class Accounts:
             flow,
             budget.Budget(
                 rate,
-                budget.kept_bucket(connection.state_dir, host, credential),
+                self._bucket(host, credential),
                 clock=self._clock,
                 sleep=self._sleep,
                 ceiling=rate.per_minute < documented.per_minute,
             ),
         )
+
+    def _bucket(self, host: str, credential: str) -> budget.BucketKeep:
+        """Where the bucket of ``credential`` on ``host`` is kept."""
+        shelf = self._connection.shelf
+        if shelf is None:
+            return budget.kept_bucket(self._connection.state_dir, host, credential)
+        return BucketOnShelf(shelf, budget.name_of(host, credential), self._clock)
 
 
 def ceiling(

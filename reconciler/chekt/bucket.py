@@ -29,6 +29,9 @@ _A_SECOND = 0.5
 _LONGEST_BLOCK = 3600.0
 """Seconds; a block further ahead comes from a clock that has stepped."""
 
+_CLOSE = 1.0
+"""Seconds by which those who share a bucket may disagree on the time: no second is refilled twice."""
+
 _STEP = 0.1
 _LOWEST_SHARE = 1 / 64
 TRIAL = 60.0
@@ -92,6 +95,15 @@ class Bucket:
     blocked_until: float = 0.0
     learned: Learned = Learned()
 
+    def moved(self, seconds: float) -> Bucket:
+        """The same bucket by a clock that is ``seconds`` ahead."""
+        return replace(
+            self,
+            updated=self.updated + seconds,
+            blocked_until=self.blocked_until and self.blocked_until + seconds,
+            learned=replace(self.learned, since=self.learned.since + seconds),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -112,7 +124,8 @@ class Rules:
         if bucket.updated > now + _LONGEST_BLOCK or bucket.tokens < -100.0 * self.rate.burst:
             return Bucket(0.0, 0.0, now, bucket.limit)
         if now < bucket.updated:
-            return bucket if bucket.blocked_until >= bucket.updated else replace(bucket, updated=now)
+            waits = bucket.blocked_until >= bucket.updated or bucket.updated - now < _CLOSE
+            return bucket if waits else replace(bucket, updated=now)
         passed = now - bucket.updated
         return replace(
             bucket,

@@ -75,9 +75,9 @@ class BucketInFile:
     def change(self, step: Callable[[Bucket | None], Bucket]) -> None:
         try:
             with self._threads, self._locked(), self._open() as file:
-                bucket = step(_load(file.read(_RECORD)))
+                bucket = step(read_bucket(file.read(_RECORD)))
                 file.seek(0)
-                file.write(_dump(bucket))
+                file.write(written_bucket(bucket).encode().ljust(_RECORD))
         except OSError:
             self._spare.change(step)
 
@@ -90,11 +90,13 @@ class BucketInFile:
             yield
 
 
-def _dump(bucket: Bucket) -> bytes:
-    return json.dumps([_VERSION, *astuple(bucket)]).encode().ljust(_RECORD)
+def written_bucket(bucket: Bucket) -> str:
+    """``bucket`` as stores keep it."""
+    return json.dumps([_VERSION, *astuple(bucket)])
 
 
-def _load(record: bytes) -> Bucket | None:
+def read_bucket(record: bytes) -> Bucket | None:
+    """What ``written_bucket`` wrote; None for anything else."""
     try:
         version, tokens, at_once, updated, limit, blocked_until, learned = json.loads(record)
         if version == _VERSION:
@@ -238,11 +240,13 @@ def _whole(text: str | None) -> int | None:
 
 
 def kept_bucket(state_dir: Path | None, host: str, credential: str) -> BucketKeep:
-    """The bucket of ``credential`` on ``host``: in ``state_dir``, or in memory where that is None.
-
-    The file's name is a digest; the credential cannot be got back from it.
-    """
+    """The bucket of ``credential`` on ``host``: in ``state_dir``, or in memory where that is None."""
     if state_dir is None:
         return BucketInMemory()
-    digest = hashlib.sha256(f"{host}\n{credential}".encode()).hexdigest()[:32]
-    return BucketInFile(state_dir / f"budget-{digest}.json")
+    return BucketInFile(state_dir / f"{name_of(host, credential)}.json")
+
+
+def name_of(host: str, credential: str) -> str:
+    """The name of a bucket: a digest, from which the credential cannot be got back."""
+    digest = hashlib.sha256(f"{host}\n{credential}".encode()).hexdigest()
+    return f"budget-{digest[:32]}"

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from reconciler.errors import AuthError
-from reconciler.model import Surface
+from reconciler.model import Shelf, Surface
 from reconciler.observer import NOBODY, Observer
 from reconciler.redaction import Redactor
 
@@ -82,10 +82,11 @@ class Connection:
     documented figures; the server's word moves it, but never above a lower figure of the user's.
     ``max_rate``: requests a minute of this connection, all credentials together, whatever the budget allows.
     Time-outs are in seconds: until a connection stands, between two pieces of an answer, for all of its
-    body; ``answer_size``: bytes of it, unpacked. ``state_dir``: folder of the shared rate budget, None to
-    keep it in memory. ``observer`` hears of every request. ``page_sizes``: lengths at which a
-    bare array may be a cut list (see ``paging``). ``permit`` is called at the last moment before a request
-    leaves, and raises where nothing may be sent any more.
+    body; ``answer_size``: bytes of it, unpacked. ``state_dir``: folder of the rate budget that this machine's
+    processes share, None to keep it in memory; ``shelf``: where machines share it instead. ``observer``
+    hears of every request. ``page_sizes``: lengths at which a bare array may be a cut list (see
+    ``paging``). ``permit`` is called at the last moment before a request leaves, and raises where nothing may
+    be sent any more.
     """
 
     base_url: str
@@ -100,6 +101,7 @@ class Connection:
     answer_timeout: float = 300.0
     answer_size: int = 256 * 1024**2
     state_dir: Path | None = None
+    shelf: Shelf | None = None
     observer: Observer = NOBODY
     page_sizes: frozenset[int] = frozenset()
     permit: Callable[[], None] | None = None

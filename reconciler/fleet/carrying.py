@@ -22,6 +22,7 @@ from reconciler.ledger.database import Database
 from reconciler.ledger.fenced import FencedDatabase
 from reconciler.ledger.fleet import Assignment, applying, check_open
 from reconciler.ledger.postgres_store import PostgresStore
+from reconciler.model import Shelf
 from reconciler.workflows import Applied
 
 _LOOK_EVERY = 0.5
@@ -133,6 +134,9 @@ class _LaneStore:
 
     def lock(self, name: str, *, command: str, now: datetime) -> Lock:
         return self.store.lock(name, command=command, now=now)
+
+    def shelf(self) -> Shelf | None:
+        return self.store.shelf()
 
     def holder(self, name: str) -> Holder | None:
         return self.store.holder(name)

@@ -90,6 +90,9 @@ class BranchStore:
     def lock(self, name: str, *, command: str, now: datetime) -> BranchLock:  # noqa: ARG002  # see wall_clock
         return BranchLock(self, self._lock_file(name), name, command)
 
+    def shelf(self) -> None:
+        return None
+
     def holder(self, name: str) -> Holder | None:
         path = self._lock_file(name)
         content = self.branch.files(self.branch.fetch(), self.folder).get(path)

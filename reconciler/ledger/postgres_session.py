@@ -110,7 +110,7 @@ class Session:
         self._held: dict[str, int] = {}
         self._lost: LedgerError | None = None
         self._ended = False
-        self._connection = _connect(place, patience)
+        self._connection = connect(place, patience)
 
     def close(self) -> None:
         """Let go of the connection, and with it of every lock, for good."""
@@ -248,7 +248,7 @@ class Session:
             raise LedgerError(f"the ledger {self.place} is closed", hint="This is a bug in reconciler.")
         if self._connection.closed:
             self._note_loss()
-            self._connection = _connect(self.place, self._patience)
+            self._connection = connect(self.place, self._patience)
 
     def _note_loss(self) -> None:
         if self._connection.closed and self._held and self._lost is None:
@@ -265,7 +265,7 @@ class Session:
         return cursor.execute(_placed(statement).encode(), given)
 
 
-def _connect(place: Place, patience: float) -> Connection[TupleRow]:
+def connect(place: Place, patience: float = PATIENCE) -> Connection[TupleRow]:
     """A connection to a ledger of this program's format. Raises LedgerError."""
     with translated(place):
         connection = _reached(place, patience)

@@ -18,6 +18,7 @@ from reconciler.ledger.database import Column, Database, Row, instant, stamp
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import Holder, user_name
 from reconciler.ledger.postgres_session import PATIENCE, Place, Session, exists, holder_row
+from reconciler.ledger.postgres_shelf import PostgresShelf
 
 
 class PostgresDatabase(Database):
@@ -73,6 +74,7 @@ class PostgresStore:
         self._env = env
         self._session: Session | None = None
         self._users = 0
+        self._shelf: PostgresShelf | None = None
         self._joining = threading.Lock()
 
     @property
@@ -91,6 +93,12 @@ class PostgresStore:
         run, host = run_url(self._env), socket.gethostname()
         where = f"{host} ({run})" if run else host
         return PostgresLock(self, name, Holder(owner, os.getpid(), where, command, stamp(now)))
+
+    def shelf(self) -> PostgresShelf:
+        with self._joining:
+            if self._shelf is None:
+                self._shelf = PostgresShelf(self._place)
+            return self._shelf
 
     def holder(self, name: str) -> Holder | None:
         row = holder_row(self._place, name)

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from reconciler.errors import ConfigError
 from reconciler.ledger.ledger import Ledger
 from reconciler.ledger.lock import EnvironmentLock, Holder, holder_of
+from reconciler.model import Shelf
 
 
 class Lock(Protocol):
@@ -49,6 +50,10 @@ class Store(Protocol):
         """The lock ``name`` of this ledger, to be entered for the time of ``command``."""
         ...
 
+    def shelf(self) -> Shelf | None:
+        """What machines share through this ledger; None where it is no place for that."""
+        ...
+
     def holder(self, name: str) -> Holder | None:
         """Who holds the lock ``name`` now, as far as that can be told without taking it."""
         ...
@@ -69,6 +74,9 @@ class FileStore:
 
     def lock(self, name: str, *, command: str, now: datetime) -> EnvironmentLock:
         return EnvironmentLock(self._path.parent, name, command=command, now=now)
+
+    def shelf(self) -> None:
+        return None
 
     def holder(self, name: str) -> Holder | None:
         return holder_of(self._path.parent, name)
