@@ -13,9 +13,6 @@ from reconciler.model import Shelf, Surface
 from reconciler.observer import NOBODY, Observer
 from reconciler.redaction import Redactor
 
-EVENT_KEY_VARIABLE = "CHEKT_EVENT_API_KEY"
-"""Holds the key that the Event API's sample sends as ``X-API-KEY`` (chekt-api/README.md section 2.5)."""
-
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 

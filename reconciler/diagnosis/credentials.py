@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from reconciler.chekt import wire
-from reconciler.chekt.connection import EVENT_KEY_VARIABLE, Assertion, Credentials
+from reconciler.chekt.connection import Assertion, Credentials
 from reconciler.chekt.probe import Seen, TokenSeen
 from reconciler.diagnosis.check import Check, Result
 from reconciler.diagnosis.walk import LIMITS, SITES, Raw, Read, Walk
@@ -189,11 +189,3 @@ def _whole(read: Read) -> bool:
     total = data.get("total_count") if wire.is_object(data) else None
     most = min(int(size) for limits in LIMITS.values() for size in limits.values())
     return len(read.objects) == total if isinstance(total, int) else len(read.objects) < most
-
-
-def event_key_check(env: Mapping[str, str]) -> Check | None:
-    """The Event API key, which no GET can try; None where none is set."""
-    if not env.get(EVENT_KEY_VARIABLE, "").strip():
-        return None
-    seen = f"{EVENT_KEY_VARIABLE} is set; only an event that is sent shows whether it is accepted."
-    return Check("credentials.event", Result.UNKNOWN, seen)

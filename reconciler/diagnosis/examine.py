@@ -17,7 +17,7 @@ from reconciler.diagnosis.timing import ENOUGH, clock_check
 from reconciler.diagnosis.walk import Walk
 from reconciler.errors import AuthError, ReconcilerError
 from reconciler.ledger import Ledger
-from reconciler.manifests import Project
+from reconciler.manifests import Project, secrets
 from reconciler.model import Surface
 
 _BODY_SECONDS = 30.0
@@ -144,9 +144,21 @@ def _credentials(
             yield scope_check(project.resources, look.walk)
         elif look.walk is not None:
             yield from _keys(project, look, looks, ledger)
-    event = credentials.event_key_check(runtime.env)
-    if event is not None:
-        yield event
+    yield from _event_key(project, runtime)
+
+
+def _event_key(project: Project, runtime: Runtime) -> Iterator[Check]:
+    """The Event API's key, where one is set: no GET can try it."""
+    name, key = "credentials.event", project.environment.event_api_key
+    if key is None:
+        return
+    try:
+        runtime.redactor.add(secrets.resolve(key, project.directory, runtime.env))
+    except ReconcilerError as exc:
+        yield Check(name, Result.FAILED, f"The Event API's key cannot be had: {exc.message}.", exc.hint)
+    else:
+        seen = "The Event API's key is set; only an event that is sent shows whether it is accepted."
+        yield Check(name, Result.UNKNOWN, seen, "On the development host: reconciler event send.")
 
 
 def _keys(project: Project, look: _Look, looks: Sequence[_Look], ledger: Ledger | None) -> Iterator[Check]:

@@ -137,7 +137,7 @@ def _load(
         project.environment,
         resources,
         _digest(resources, project.settings, project.environment),
-        (*schedules.warnings, *_exposed_secrets(directory, resources)),
+        (*project.warnings, *schedules.warnings, *_exposed_secrets(directory, resources)),
         reader.attachments.texts,
         project.settings.arming_model,
     )

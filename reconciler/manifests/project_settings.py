@@ -38,12 +38,14 @@ class ProjectSettings:
     """The settings, the environment chosen, and the defaults by kind with their places.
 
     ``webhooks``: the ids of webhook manifests that ``listen`` refers to, with the place of each reference.
+    ``warnings``: what else a person should know.
     """
 
     settings: Settings
     environment: EnvironmentSettings
     defaults: Mapping[str, Table] = field(default_factory=dict)
     webhooks: Sequence[tuple[str, Source]] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def read_settings(directory: Path, environment: str | None, env: Mapping[str, str]) -> ProjectSettings:
@@ -65,7 +67,15 @@ def read_settings(directory: Path, environment: str | None, env: Mapping[str, st
         chosen,
         {k: v for k, v in defaults.items() if isinstance(v, Table)},
         tuple(_webhooks(settings, table)),
+        tuple(_led_elsewhere(settings, chosen)),
     )
+
+
+def _led_elsewhere(settings: Settings, chosen: EnvironmentSettings) -> Iterable[str]:
+    """That the variable has taken the place of a URL that is written."""
+    written = settings.environment(chosen.name)
+    if written is not None and written.base_url not in (None, chosen.base_url):
+        yield f"{URL_VARIABLE} leads {chosen.name} to {chosen.base_url}, in place of {written.base_url}"
 
 
 def _webhooks(settings: Settings, table: Table) -> Iterable[tuple[str, Source]]:

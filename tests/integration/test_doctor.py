@@ -287,9 +287,12 @@ def test_every_dealer_has_a_check_of_its_own_key(
 
 
 def test_a_key_that_no_get_can_try_is_not_called_good(
-    cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, account: Path, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CHEKT_EVENT_API_KEY", "planted-event-key")
+    project(reconciler_yaml="environments: {embedded: {event_api_key: {env: EVENT_KEY}}}\n")
+    missing = checks(cli("doctor", account, "--format", "json"))["credentials.event"]
+    assert (missing["result"], "EVENT_KEY" in missing["seen"]) == ("failed", True)
+    monkeypatch.setenv("EVENT_KEY", "planted-event-key")
     result = cli("doctor", account, "--format", "json")
     assert verdicts(result)["credentials.event"] == "unknown"
     assert "planted-event-key" not in result.out

@@ -110,6 +110,19 @@ def test_the_url_variable_overrides(tmp_path: Path) -> None:
     assert local.environment.is_sandbox
 
 
+def test_a_url_that_takes_the_place_of_a_written_one_is_told(tmp_path: Path) -> None:
+    text = "environments: {dev: {base_url: 'https://api.dev.example'}, bare: {}}\n"
+    env = {"CHEKT_BASE_URL": "https://api.other.example/"}
+    [told] = loaded(tmp_path, text, env=env, environment="dev").warnings
+    assert (
+        told == "CHEKT_BASE_URL leads dev to https://api.other.example, in place of https://api.dev.example"
+    )
+    assert loaded(tmp_path, text, environment="dev").warnings == ()
+    assert loaded(tmp_path, text, env=env, environment="bare").warnings == ()
+    same = {"CHEKT_BASE_URL": "https://api.dev.example/"}
+    assert loaded(tmp_path, text, env=same, environment="dev").warnings == ()
+
+
 def test_the_embedded_sandbox_is_never_led_to_a_real_account(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, env={"CHEKT_BASE_URL": "https://api.other.example"})
