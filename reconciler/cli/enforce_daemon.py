@@ -45,6 +45,7 @@ def run_daemon(
     from reconciler.enforcer.clock import SystemClock
     from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint
     from reconciler.enforcer.session import enforcement_lock
+    from reconciler.listening.service import listening_lock
     from reconciler.manifests.arming_model import check_model
 
     check_model(project, "chekt_triggered")
@@ -53,6 +54,9 @@ def run_daemon(
     bell = threading.Event()
     address = None if asked.listen is None else _address(asked.listen)
     with ExitStack() as stack:
+        stack.enter_context(enforcement_lock(project, runtime, "enforce --daemon"))
+        if asked.listen is not None:
+            stack.enter_context(listening_lock(project, runtime, "enforce --daemon --listen"))
         stop = stack.enter_context(stop_on_signal(console, bell.set))
         if asked.clock == "server":
             remote = stack.enter_context(_clock_of(project, bell.set))
@@ -64,7 +68,6 @@ def run_daemon(
         def note(text: str) -> None:
             console.note(printable(f"{utc_text(runtime.clock())} {text}"))
 
-        stack.enter_context(enforcement_lock(project, runtime, "enforce --daemon"))
         feed = None
         if asked.listen is not None:
             feed = stack.enter_context(_fed(console, project, runtime, address, bell.set, note))
@@ -115,7 +118,7 @@ def _fed(
     The consumers that reconciler.yaml names are served too. Raises what ``open_service`` raises.
     """
     from reconciler.enforcer.feed import Feed
-    from reconciler.listening.service import Ears, listening_lock, open_service
+    from reconciler.listening.service import Ears, open_service
 
     def consumed(ids: Collection[str]) -> None:
         numbers, now = [int(each) for each in ids], runtime.clock()
@@ -132,10 +135,7 @@ def _fed(
         _put(feed, received.number, received.system, received.body, received.received_at)
 
     ears = Ears(note, refusals(console, runtime), console.out, heard)
-    with (
-        listening_lock(project, runtime, "enforce --daemon --listen"),
-        open_service(project, runtime, ears, address=address, kept_for=(CONSUMER,)) as service,
-    ):
+    with open_service(project, runtime, ears, address=address, kept_for=(CONSUMER,)) as service:
         for endpoint in service.settings.endpoints:
             waiting = service.ledger.due_consumptions(endpoint, CONSUMER, runtime.clock(), _MOST_AT_START)
             for each in waiting:

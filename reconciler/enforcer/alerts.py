@@ -26,7 +26,7 @@ def troubles(sight: Sight, now: datetime) -> Mapping[str, str]:
     found = {}
     if memory.stopped:
         change = memory.change
-        by = f", {told(sight.seen.status, change)}" if change is not None and change.by else ""
+        by = f" ({told(sight.seen.status, change)})" if change is not None and change.by else ""
         found["stopped"] = (
             f"nothing is commanded any more: {memory.stopped}{by}; `reconciler enforce resume` ends it"
         )

@@ -86,10 +86,34 @@ class Attention:
         return self._again
 
     def plan(self, now: datetime) -> None:
-        """Take in what came, and plan the looks that may be taken at ``now`` (aware)."""
+        """Take in what came, and plan the looks that may be taken at ``now`` (aware), oldest first."""
         self._place([*self._unplaced, *self._feed.take()], now)
-        waits = [at for address in list(self._pending) if (at := self._glance(address, now)) is not None]
+        waits = []
+        for address in self._pending:
+            self._since[address] = min(self._since[address], now)  # the clock may have been set back
+            looked = self._looked.get(address)
+            if looked is not None and looked <= now < looked + pace.HEARD_APART:
+                waits.append(looked + pace.HEARD_APART)
+                continue
+            targets = self._reachable(address)
+            again = self._allowance.take(now) if targets else None
+            if again is not None:
+                waits.append(again)
+                break
+            for target in targets:
+                self._looked[address] = now
+                self._watch.glance(target, now)
         self._again = min(waits, default=None)
+
+    def _reachable(self, address: str) -> list[Target]:
+        """What to look at of a site; nothing where nobody answers: a look that succeeds is soon enough."""
+        notices = self._pending[address]
+        return [
+            target
+            for target in self._of_site[address]
+            if any(_about(notice, target.key) for notice in notices)
+            and self._watch.memory(target.key).outage_since is None
+        ]
 
     def _place(self, notices: Iterable[Notice], now: datetime) -> None:
         self._unplaced = []
@@ -118,28 +142,6 @@ class Attention:
         if site_id not in self._told and len(self._told) < _REMEMBERED:
             self._told.add(site_id)
             self._note(f"An arming event names site {site_id}, which is not enforced here; left alone.")
-
-    def _glance(self, address: str, now: datetime) -> datetime | None:
-        """Plan a look at a site, None; or when that may be done."""
-        self._since[address] = min(self._since[address], now)  # the clock may have been set back
-        last = self._looked.get(address)
-        if last is not None and last <= now < last + pace.HEARD_APART:
-            return last + pace.HEARD_APART
-        notices = self._pending[address]
-        targets = [
-            target
-            for target in self._of_site[address]
-            if any(_about(notice, target.key) for notice in notices)
-            and self._watch.memory(target.key).outage_since is None
-        ]
-        if not targets:  # nobody answers there: the next look that succeeds is soon enough
-            return None
-        again = self._allowance.take(now)
-        if again is None:
-            self._looked[address] = now
-            for target in targets:
-                self._watch.glance(target, now)
-        return again
 
     def settle(self, seen: Mapping[TargetKey, Observation]) -> None:
         """These targets were looked at: what was said of them before is dealt with. Raises LedgerError."""

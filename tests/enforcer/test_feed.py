@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.enforcer import history, pace
+from reconciler.enforcer.alerts import troubles
 from reconciler.enforcer.attention import Allowance, Attention
 from reconciler.enforcer.feed import MOST_WAITING, Feed, Notice
+from reconciler.enforcer.memory import Memory
+from reconciler.enforcer.pace import Pace
 from reconciler.enforcer.report import commands_json
 from reconciler.enforcer.tick import Tick, tick
-from tests.enforcer.rig import EVENING, LATE, NOON, Rig, rig
+from reconciler.enforcer.watch import Watch
+from reconciler.places import Sites
+from tests.enforcer.rig import EVENING, LATE, NIGHT, NOON, Rig, rig
+from tests.enforcer.test_watch import numbered
 
 SECOND = timedelta(seconds=1)
 HALF_HOUR = timedelta(minutes=30)
@@ -35,6 +42,7 @@ class Listening:
     consumed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     looks: list[datetime] = field(default_factory=list)
+    troubles: dict[str, str] = field(default_factory=dict)
     extra: Sequence[datetime] = ()
     hears: bool = True
 
@@ -62,7 +70,9 @@ class Listening:
                 clock.wait((min(at for at in ends if at is not None) - now).total_seconds())
 
     def _took(self, done: Tick) -> None:
-        self.looks += [sight.seen.at for sight in done.sights]
+        for sight in done.sights:
+            self.looks.append(sight.seen.at)
+            self.troubles = {**self.troubles, **troubles(sight, sight.seen.at)}
 
     def says(self, said: str, name: str = "jane", *, number: int = 1, **changes: object) -> None:
         """An event comes in."""
@@ -207,6 +217,51 @@ def test_a_flood_over_many_sites_stays_within_its_share_of_the_budget() -> None:
     assert again - NOON < SECOND, "a clock that is set back stops nothing for long"
 
 
+class Known:
+    """Every site is where its number says."""
+
+    def find(self, site_id: str, among: Iterable[str]) -> Sequence[str]:
+        return [address for address in among if address.endswith(f"s{site_id}")]
+
+
+def fleet(directory: Path, count: int, now: datetime) -> tuple[Watch, Attention, Feed]:
+    """A night's fleet of which all but the last ten stand as wanted."""
+    targets = numbered(directory, NIGHT, [f"s{number:03d}" for number in range(count)])
+    reached = Memory(first_seen=NOON, seen="armed_away", seen_at=now, period=EVENING, reached=True)
+    rested = Pace(recent=timedelta(hours=1))
+    watch = Watch(targets, {target.key: reached for target in targets[:-10]}, now, rested)
+    feed = Feed()
+    return watch, Attention(feed, watch, cast(Sites, Known()), 1000, now, print), feed
+
+
+def test_many_sites_at_once_are_looked_at_by_the_budgets_share_after_what_is_due(tmp_path: Path) -> None:
+    watch, attention, feed = fleet(tmp_path / "p", 200, LATE)
+    for number in range(190):
+        feed.put(Notice(str(number), f"{number:03d}", None, "disarmed", LATE))
+    attention.plan(LATE)
+    first = [target.address for target in watch.due(LATE)]
+    assert first[:10] == [f"site:acme/s{number}" for number in range(190, 200)], "what is due comes first"
+    assert len(first) == 10 + pace.HEARD_BURST
+    looked = set(first)
+    for second in range(1, 61):
+        now = LATE + second * SECOND
+        attention.plan(now)
+        looked |= {target.address for target in watch.due(now)}
+    share = 1000 * pace.HEARD_SHARE
+    assert len(looked) - 10 <= pace.HEARD_BURST + share
+    assert attention.next_at is not None
+    assert attention.next_at <= LATE + timedelta(seconds=63)
+
+
+def test_the_alert_about_a_fight_names_the_person(tmp_path: Path) -> None:
+    with listening(tmp_path, policy="enforce") as heard:
+        heard.site.clock.at(AT, heard.disarmed)
+        heard.site.clock.at(AT + timedelta(minutes=5), lambda: heard.disarmed("lee", number=2))
+        heard.run(AT + timedelta(minutes=10))
+        assert "undone twice" in heard.troubles["stopped"]
+        assert "disarmed by lee through the app at 2026-11-23 20:12:00 UTC" in heard.troubles["stopped"]
+
+
 def test_duplicates_wait_once_and_too_many_are_left_to_the_reviews() -> None:
     feed = Feed()
     notice = Notice("1", "7", None, "disarmed", NOON)
@@ -247,14 +302,14 @@ def test_what_was_not_looked_into_before_a_restart_is_heard_again(tmp_path: Path
 
 
 STATES = st.sampled_from(("disarmed", "armed_away", "armed_stay", "alarm"))
-MINUTES = st.integers(0, 150)
+MINUTES = st.integers(0, 90)
 EVENTS = st.lists(
     st.tuples(MINUTES, STATES, st.sampled_from(("", "jane", "reconciler:nights@1")), st.integers(0, 4)),
     max_size=12,
 )
 ACTS = st.lists(st.tuples(MINUTES, STATES), max_size=6)
 POLICIES = st.sampled_from(("respect_until_next", "enforce", "{rearm_after: 30m}"))
-FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def evening(
@@ -264,7 +319,10 @@ def evening(
     extra: Sequence[datetime] | None = None,
 ) -> tuple[list[tuple[object, ...]], list[datetime]]:
     """The commands of an evening and the looks taken. ``extra``: those looks instead of the events."""
-    with TemporaryDirectory() as folder, listening(Path(folder), policy=policy) as heard:
+    with (
+        TemporaryDirectory() as folder,
+        listening(Path(folder), EVENING - timedelta(minutes=10), policy=policy) as heard,
+    ):
         clock = heard.site.clock
         start = clock.now()
         for minute, state in acts:
@@ -273,7 +331,7 @@ def evening(
             at = start + timedelta(minutes=minute)
             clock.at(at, lambda s=state, b=by, n=number: heard.says(s, b, number=n))  # type: ignore[misc]
         heard.extra, heard.hears = extra or (), extra is None
-        heard.run(start + timedelta(minutes=150))
+        heard.run(start + timedelta(minutes=90))
         rows = [(row.decided, row.result, row.state_before, row.issued_at) for row in heard.site.records()]
         return rows, heard.looks
 
