@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from reconciler.enforcer import history, pace
 from reconciler.enforcer.alerts import troubles
 from reconciler.enforcer.attention import Allowance, Attention
+from reconciler.enforcer.clock import SystemClock
 from reconciler.enforcer.feed import MOST_WAITING, Feed, Notice
 from reconciler.enforcer.memory import Memory
 from reconciler.enforcer.pace import Pace
@@ -260,6 +263,20 @@ def test_the_alert_about_a_fight_names_the_person(tmp_path: Path) -> None:
         heard.run(AT + timedelta(minutes=10))
         assert "undone twice" in heard.troubles["stopped"]
         assert "disarmed by lee through the app at 2026-11-23 20:12:00 UTC" in heard.troubles["stopped"]
+
+
+def test_the_daemon_is_woken_at_once_and_sleeps_on_afterwards() -> None:
+    bell = threading.Event()
+    clock = SystemClock(lambda: NOON, threading.Event(), bell)
+    waker = threading.Timer(0.05, Feed(bell.set).put, [Notice("1", "7", None, "disarmed", NOON)])
+    waker.start()
+    began = time.monotonic()
+    clock.wait(60)
+    woken = time.monotonic()
+    clock.wait(0.2)
+    assert woken - began < 30
+    assert time.monotonic() - woken >= 0.2
+    waker.join()
 
 
 def test_duplicates_wait_once_and_too_many_are_left_to_the_reviews() -> None:
