@@ -36,7 +36,7 @@ class Asked:
     partition: str
     source: str
     user: str | None
-    at: str
+    at: str | None
     zones: tuple[str, ...]
     resync: bool
 
@@ -50,7 +50,7 @@ asked_for = options.gathered_as(
     ),
     click.option("--source", default=_SOURCE, show_default=True, help="How it was done, such as keypad."),
     click.option("--user", metavar="U", help="Who did it. Default: who runs this."),
-    click.option("--at", metavar="T", default="now", show_default=True, help="Since when it is so."),
+    click.option("--at", metavar="T", help="Since when it is so. Default: now."),
     click.option("--zone", "zones", metavar="N", multiple=True, help="An open zone, of an arm_failure."),
     click.option(
         "--resync", is_flag=True, help="Let CHeKT take a lasting state, whatever was reported before."
@@ -115,7 +115,7 @@ def report(
             _one(console, reporting, told, output_format)
             return 0
         assert source_file is not None
-        lines = Lines(source_file, _reader(project, runtime, asked))
+        lines = Lines(source_file, _reader(project, asked))
         summary = report_all(reporting, lines, 1 if project.environment.is_embedded else _WORKERS)
         for failure in reporting.untold:
             console.note(printable(failure))
@@ -157,7 +157,7 @@ def _told(project: Project, runtime: Runtime, site: str, asked: Asked) -> Told:
     return Told(
         named_site(project, site),
         state_of(asked.state),
-        moment("--at", asked.at, runtime.clock()),
+        None if asked.at is None else moment("--at", asked.at, runtime.clock()),
         partition_of(asked.partition),
         user_name() if asked.user is None else asked.user,
         asked.source,
@@ -166,12 +166,12 @@ def _told(project: Project, runtime: Runtime, site: str, asked: Asked) -> Told:
     )
 
 
-def _reader(project: Project, runtime: Runtime, asked: Asked) -> Callable[[str], Told]:
+def _reader(project: Project, asked: Asked) -> Callable[[str], Told]:
     from reconciler.ledger import user_name
     from reconciler.upstream.batch import read_line
 
     user = user_name() if asked.user is None else asked.user
-    return lambda text: read_line(text, project, runtime.clock(), user, asked.source)
+    return lambda text: read_line(text, project, user, asked.source)
 
 
 def _one(console: Console, reporting: Reporting, told: Told, output_format: str) -> None:

@@ -76,7 +76,7 @@ def state_of(text: str) -> Reported:
         raise ConfigError(f"there is no state {text!r}", hint=f"Write one of {known}.") from None
 
 
-def read_line(text: str, project: Project, now: datetime, user: str, source: str) -> Told:
+def read_line(text: str, project: Project, user: str, source: str) -> Told:
     """The report in a line of JSON; ``user`` and ``source`` where it names none. Raises ConfigError."""
     try:
         row: Any = json.loads(text)
@@ -102,7 +102,7 @@ def read_line(text: str, project: Project, now: datetime, user: str, source: str
     return Told(
         named_site(project, row["site"]),
         state_of(row["state"]),
-        _instant(row["at"]) if "at" in row else now,
+        _instant(row["at"]) if "at" in row else None,
         partition_of(row.get("partition", ALL)),
         row.get("user", user),
         row.get("source", source),

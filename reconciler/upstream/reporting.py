@@ -18,13 +18,13 @@ from datetime import datetime, timedelta
 from reconciler.account import Account, store_of
 from reconciler.alerting.book import AlertBook
 from reconciler.alerting.senders import receivers
-from reconciler.arming.reported import ALL, SETTLED, Reported, Standing, judge
+from reconciler.arming.reported import ALL, SETTLED, Reported, Standing, judge, standings
 from reconciler.chekt import telling
 from reconciler.errors import AmbiguousError, ApiError, AuthError, LockedError, RemoteError, ReportError
 from reconciler.ledger import ArmingReport, ReportDraft
 from reconciler.ledger.reports import ReportStatus
 from reconciler.model import Address, JsonValue
-from reconciler.places import Sites
+from reconciler.places import Place, Sites
 from reconciler.planning.digest import digest
 from reconciler.times import spoken_utc
 from reconciler.upstream.endpoints import accepted
@@ -50,11 +50,14 @@ _LATE, _FAILED = "report_late", "report_failed"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A state that somebody has to report. ``partition``: a number, or ``all``. ``at`` is aware."""
+    """A state that somebody has to report. ``partition``: a number, or ``all``.
+
+    ``at`` is aware; None: just now.
+    """
 
     site: Address
     state: Reported
-    at: datetime
+    at: datetime | None = None
     partition: str = ALL
     user: str = ""
     source: str = ""
@@ -83,25 +86,12 @@ class Reporting:
         Raises ReportError for a state that cannot follow on what was reported, RemoteError for a site that is
         not in the account.
         """
-        now = self._runtime.clock()
-        _check(told, now)
+        _check(told, self._runtime.clock())
         place = self._sites.place(str(told.site))
-        draft = ReportDraft(
-            site=told.site,
-            dealer_id=place.dealer_id,
-            site_id=place.site_id,
-            partition=told.partition,
-            state=told.state.value,
-            zones=told.zones,
-            source=told.source,
-            user_id=told.user,
-            resync=told.resync,
-            happened_at=told.at,
-            queued_at=now,
-        )
         while True:
             with self._book.transaction():
-                if not told.resync and _judged(told, self._known(place.site_id)) == "unchanged":
+                draft = _draft(told, place, self._known(place.site_id), self._runtime.clock())
+                if draft is None:
                     return None
                 sequence = self._book.next_sequence(place.site_id)
                 queued = self._book.queue_report(draft, sequence, _key(draft, sequence))
@@ -238,7 +228,7 @@ def _check(told: Told, now: datetime) -> None:
     wrong = ""
     if told.zones and told.state is not Reported.ARM_FAILURE:
         wrong = f"zones belong to arm_failure, not to {told.state}"
-    elif told.at > now + AHEAD:
+    elif told.at is not None and told.at > now + AHEAD:
         wrong = f"it is to begin only at {spoken_utc(told.at)}"
     elif told.resync and told.state not in SETTLED:
         wrong = f"{told.state} does not last; resynchronise to one of {', '.join(sorted(SETTLED))}"
@@ -246,9 +236,15 @@ def _check(told: Told, now: datetime) -> None:
         raise ReportError(f"{told.state} cannot be reported: {wrong}", address=told.site)
 
 
-def _judged(told: Told, known: Mapping[str, Standing]) -> str:
+def _draft(told: Told, place: Place, known: Mapping[str, Standing], now: datetime) -> ReportDraft | None:
+    """The report to queue after those ``known``; None where that was reported before and lasts.
+
+    Where nobody said when, it is now, and not before what was queued meanwhile. Raises ReportError.
+    """
+    before = standings(known, told.partition)
+    at = max([now, *(each.at for each in before)]) if told.at is None else told.at
     try:
-        return judge(known, told.partition, told.state, told.at)
+        verdict = "report" if told.resync else judge(known, told.partition, told.state, at)
     except ValueError as exc:
         about = "" if told.partition == ALL else f" partition {told.partition}"
         raise ReportError(
@@ -256,3 +252,18 @@ def _judged(told: Told, known: Mapping[str, Standing]) -> str:
             hint="Report what came in between, or --resync where CHeKT is to take the state as it is.",
             address=told.site,
         ) from exc
+    if verdict == "unchanged":
+        return None
+    return ReportDraft(
+        site=told.site,
+        dealer_id=place.dealer_id,
+        site_id=place.site_id,
+        partition=told.partition,
+        state=told.state.value,
+        zones=told.zones,
+        source=told.source,
+        user_id=told.user,
+        resync=told.resync,
+        happened_at=at,
+        queued_at=now,
+    )

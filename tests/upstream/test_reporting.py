@@ -300,7 +300,7 @@ def test_two_processes_never_overtake_each_other_at_one_site(partner: Integratio
     ]
     for process in both:
         out, err = process.communicate(timeout=60)
-        assert json.loads(out)["counts"].get("failed") is None, (out, err)
+        assert json.loads(out)["counts"].keys() <= {"done", "unchanged"}, (out, err)
     rows = partner.run("arming", "history", "hq", "--format", "json").json["reports"]
     assert [row["outcome"] for row in rows] == ["done"] * len(rows)
     assert states(partner) == logged(*(row["state"] for row in rows)), "arrived in the order of the queue"
