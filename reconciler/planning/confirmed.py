@@ -15,11 +15,18 @@ def proved(
 ) -> frozenset[EndpointUse]:
     """The endpoints of those ``changes`` that were made and then read again as they were meant.
 
+    An outcome with a message does not count: its end was told by a look at the account, and what was gone
+    already counts as deleted, whatever the endpoint answered.
+
     ``remaining``: what a plan over the account as it is now still wants of them. ``owned``: after the run.
     A change proves nothing where the server stored another value than was sent, or nothing that can be read.
     """
     left = {change.address for change in remaining}
-    done = {outcome.address for outcome in report.outcomes if outcome.status is OutcomeStatus.DONE} - left
+    done = {
+        outcome.address
+        for outcome in report.outcomes
+        if outcome.status is OutcomeStatus.DONE and not outcome.message and outcome.address not in left
+    }
     return frozenset(
         use
         for change in changes

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from reconciler.sandbox import Switches
-from tests.integration.conftest import ONE_SITE, Cli, Served
+from reconciler.ledger import Ledger
+from reconciler.sandbox import Fault, Switches
+from tests.integration.conftest import DEALER, ONE_SITE, Cli, Served
 
 
 def test_an_update_that_was_verified_is_accepted_from_then_on(
@@ -27,3 +28,16 @@ def test_an_update_that_was_verified_is_accepted_from_then_on(
     assert allowed.code == 0, allowed.err
     again = cli("plan", write("Three", "documented"), "--env", "real")
     assert (again.code, "(inferred)" in again.out.partition("Warning")[0]) == (0, False), again.err
+
+
+def test_a_delete_of_what_was_gone_already_confirms_nothing(
+    cli: Cli, served: Served, project: Callable[..., Path]
+) -> None:
+    directory = project(sites_yaml=ONE_SITE)
+    assert cli("apply", directory, "--yes").code == 0
+    served.sandbox.add_fault(Fault("status", method="DELETE", path="/partner/.*", status=404, when="after"))
+    project(sites_yaml=DEALER)
+    assert cli("apply", directory, "--yes", "--allow-deletes", 1).code == 0
+    with Ledger.open(directory / ".reconciler" / "ledger.db", "embedded") as ledger:
+        confirmed = {each.endpoint.split()[0] for each in ledger.confirmations()}
+    assert confirmed == {"POST"}

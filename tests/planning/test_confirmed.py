@@ -30,6 +30,11 @@ def test_a_write_that_was_not_done_proves_nothing(status: OutcomeStatus) -> None
     assert not proved([CHANGE], ApplyReport((Outcome(HQ, Action.UPDATE, status),)), [], OWNED)
 
 
+def test_an_end_that_only_a_look_at_the_account_told_proves_nothing() -> None:
+    gone = Outcome(HQ, Action.UPDATE, OutcomeStatus.DONE, "DELETE ... answered 404; it is gone")
+    assert not proved([CHANGE], ApplyReport((gone,)), [], OWNED)
+
+
 def test_a_write_that_left_something_to_do_proves_nothing() -> None:
     assert not proved([CHANGE], DONE, [CHANGE], OWNED)
 
