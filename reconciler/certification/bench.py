@@ -27,6 +27,9 @@ SETTLE = 5.0
 POLL = 0.2
 """Seconds between two looks."""
 
+REST = 0.4
+"""Seconds of rest between what was and what is to be tested, so that what is under way arrives."""
+
 EXIT_DELAY, ENTRY_DELAY = 2.0, 3.0
 """Seconds that the sandbox's panel gives people to leave and to enter, while that is looked at."""
 
@@ -149,11 +152,13 @@ class Bench:
         return event
 
     def log(self, since: datetime) -> tuple[arming.LogRow, ...]:
-        """The rows of the activity log about arming since then, newest first. Raises RemoteError."""
-        margin = timedelta(seconds=SETTLE)
-        rows = arming.log_rows(
-            self.dealer, *self.place, since - timedelta(milliseconds=1), self.clock() + margin
-        )
+        """The rows of the activity log about arming since then, newest first. Raises RemoteError.
+
+        Clocks may differ by a moment at the end; at the beginning it is the site's rest that parts what was
+        from what is.
+        """
+        until = self.clock() + timedelta(seconds=SETTLE)
+        rows = arming.log_rows(self.dealer, *self.place, since - timedelta(seconds=REST / 2), until)
         return tuple(row for row in rows if row.status != "unknown")
 
     def times_are(self, expected: datetime, within: float = SETTLE) -> None:
@@ -161,18 +166,27 @@ class Bench:
 
         By the log, and by the arming state where it tells a time: of partitions it tells none.
         """
-        rows = self.log(expected)
-        self.close_to(expected, rows[0].at if rows else None, "the activity log", within)
+
+        def newest() -> arming.LogRow | None:
+            return next((row for row in self.log(expected) if row.at is not None), None)
+
+        row = self.wait(newest)
+        self.close_to(expected, row.at if row else None, "the activity log", within)
         told = [state.changed_at for state in self.states() if state.changed_at is not None]
         if told:
             self.close_to(expected, max(told), "the arming state", within)
 
     def logged(self, since: datetime, user: str) -> None:
         """See that the newest change since then is in the activity log under ``user``. Raises NotMetError."""
-        rows = self.log(since)
-        told = rows[0].by if rows else ""
-        if told != user:
-            raise NotMetError(f"the activity log says that {told or 'nobody'} did it, not {user}")
+        found: list[str] = []
+
+        def look() -> bool | None:
+            found[:] = [row.by or "nobody" for row in self.log(since)[:1]]
+            return True if found == [user] else None
+
+        if self.wait(look) is None:
+            told = found[0] if found else "nobody"
+            raise NotMetError(f"the activity log says that {told} did it, not {user}")
         self.record.note("state", f"the activity log names {user}")
 
     def shows_a_zone(self) -> None:
@@ -285,7 +299,7 @@ class Bench:
         if self.inbox is not None:
             self.inbox.clear()
 
-    def pause(self, seconds: float = 2 * POLL) -> None:
+    def pause(self, seconds: float = REST) -> None:
         """Let time pass, so that what is under way arrives and what follows is later."""
         self.wait(lambda: None, seconds)
 

@@ -100,9 +100,15 @@ def read_state(store: Store, site_id: int, partition_id: int, now: float) -> Arm
     if not found:
         return ArmingState()
     saved: dict[str, Any] = json.loads(found[0][0])
-    saved["bypassed"] = tuple(saved["bypassed"])
-    saved["steps"] = tuple(_step(*each) for each in saved["steps"])
-    return ArmingState(**saved).at(now)
+    state = ArmingState(
+        saved["status"],
+        saved["since"],
+        saved["by"],
+        saved["method"],
+        tuple(saved["bypassed"]),
+        tuple(_step(*each) for each in saved.get("steps", ())),  # older files keep pending states otherwise
+    )
+    return state.at(now)
 
 
 def _step(at: float, status: str, by: str, method: str, bypassed: list[str], aim: str) -> Step:

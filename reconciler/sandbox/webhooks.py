@@ -281,7 +281,7 @@ def drop_pending(store: Store, site_id: int, partition_id: int, now: float) -> N
         (site_id, partition_id, now),
     )
     for number, text in found:
-        if json.loads(text)["at"] > now:
+        if json.loads(text).get("at", now) > now:  # older files do not say
             store.run("DELETE FROM deliveries WHERE id = ?", (number,))
 
 

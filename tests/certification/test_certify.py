@@ -157,6 +157,8 @@ def test_on_the_dev_host_what_needs_a_person_is_said_and_never_passes(rig: Rigs)
         "concurrency",
     }
     assert all(each.message and each.steps for each in certificate.findings if each.name in manual)
+    seen = [each.text for each in certificate.findings[0].evidence if each.kind == "state"]
+    assert [text.partition(",")[0] for text in seen] == ["armed", "disarmed"]  # what the API alone can show
     assert not certificate.passed
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from reconciler.sandbox import Sandbox
 from tests.sandbox.conftest import BaseClock
 
 Switch = Callable[..., None]
@@ -173,3 +175,18 @@ def test_a_flaw_of_local_times_and_of_lost_names(dealer: httpx.Client, switch: S
     keys(dealer, **JANE)
     assert dealer.get("/sites/1/arming").json()["arming_updated_at"] == "2026-03-02T18:00:00.000Z"
     assert dealer.get(f"{SIM}/arming/history").json()[0]["trigger"] == ""
+
+
+def test_a_file_of_an_older_sandbox_is_read_without_what_was_pending(
+    sandbox: Sandbox, state: Callable[[], str]
+) -> None:
+    old = {"status": "armed_stay", "since": 1.0, "by": "ops", "method": "api", "bypassed": ["002"]}
+    pending = {
+        "due_at": 2.0,
+        "next_status": "disarmed",
+        "next_by": "",
+        "next_method": "",
+        "next_bypassed": [],
+    }
+    sandbox.store.run("INSERT INTO arming VALUES (1, 0, ?)", (json.dumps({**old, **pending}),))
+    assert state() == "armed_stay"
