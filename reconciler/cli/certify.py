@@ -10,6 +10,7 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console
+from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:
     from reconciler.certificate import Finding
@@ -56,16 +57,26 @@ def certify(
     from reconciler.certification import certify as run
     from reconciler.render import render_certificate
 
+    _check_place(out)
     project = reading.load()
     certificate = run(project, console.runtime(lock_timeout), site, only, told=_progress(console))
+    printed = output_format if out is None else "text"
+    console.out(render_certificate(certificate, printed, colour=console.colour))
     if out is not None:
         from reconciler.files import write_whole
 
         write_whole(out, console.redactor(render_certificate(certificate, output_format)))
         console.note(f"Saved to {out}.")
-        output_format = "text"
-    console.out(render_certificate(certificate, output_format, colour=console.colour))
     return 0 if certificate.passed else FAILED
+
+
+def _check_place(out: Path | None) -> None:
+    """Raises ConfigError for a report that could not be saved after a minute of testing."""
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise ConfigError(
+            f"{out} cannot be written: there is no such directory, or it is one",
+            hint="Name a file in a directory you can write.",
+        )
 
 
 def _progress(console: Console) -> Callable[[Finding], None]:

@@ -54,5 +54,7 @@ def test_what_cannot_be_certified_is_said_in_a_sentence(example: Callable[[str],
     ran = cli("certify", directory)
     assert ran.code == 1
     assert "site:acme/certification is not in the account" in ran.err
+    ran = cli("certify", directory, "--format", "html", "--out", directory / "nowhere" / "page.html")
+    assert (ran.code, "page.html cannot be written" in ran.err) == (1, True)
     ran = cli("certify", directory, "--only", "api-retry")
     assert (ran.code, "has no requirement 'api-retry'" in ran.err) == (1, True)
