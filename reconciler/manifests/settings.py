@@ -225,7 +225,10 @@ class Settings(SettingsModel):
     ] = {}
     alerts: Annotated[
         list[AlertSettings],
-        Field(description="Who is told when a site cannot be armed, or the enforcer needs a person."),
+        Field(
+            description="Who is told when a site cannot be armed, an arming state is not reported in time, "
+            "or the enforcer needs a person."
+        ),
     ] = []
     listen: Annotated[
         ListenSettings | None,

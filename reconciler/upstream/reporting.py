@@ -41,7 +41,9 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)
 AHEAD = timedelta(seconds=60)
 """By which a state may lie ahead of this machine's clock."""
 
-_TURN_SECONDS = 0.05
+_TURN_SECONDS = (0.05, 0.4)
+"""Between two attempts at a site's turn that another process has: at first, and at most."""
+
 _LEFT_AFTER = timedelta(seconds=60)
 """A report that waits for longer has no process to send it any more."""
 
@@ -109,13 +111,15 @@ class Reporting:
         """
         project, runtime = self._account.project, self._runtime
         turn = f"report:{project.environment.name}:{queued.site_id}"
+        pause, longest = _TURN_SECONDS
         while (now := self._book.report(queued.id)).status in ("queued", "sending"):
             try:
                 with store_of(project, runtime).lock(turn, command="arming report", now=runtime.clock()):
                     for waiting in self._book.waiting_reports(queued.site_id):
                         self._send(waiting)
             except LockedError:
-                runtime.sleep(_TURN_SECONDS)
+                runtime.sleep(pause)
+                pause = min(2 * pause, longest)
         return now
 
     def _known(self, site_id: str, before: int | None = None) -> Mapping[str, Standing]:
