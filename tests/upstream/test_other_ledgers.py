@@ -14,8 +14,9 @@ from reconciler.sandbox import Fault, Switches
 from tests.integration.conftest import Cli, Served
 from tests.ledger.repositories import KEY, Origin, make_origin
 from tests.postgresql import Server
-from tests.upstream.conftest import SITES, Integration
+from tests.upstream.conftest import SITES, Integration, deadly, run_killed
 
+BRANCH = "ledger: git+branch://reconciler-ledger\nenvironments:\n  production: {}\n"
 PATCH = ".*/alarm-verifications/.*"
 
 
@@ -28,8 +29,7 @@ def test_answers_are_on_the_branch_before_they_are_sent_and_bind_every_runner(
     tmp_path: Path, served: Served, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECONCILER_LEDGER_KEY", KEY)
-    settings = "ledger: git+branch://reconciler-ledger\nenvironments:\n  production: {}\n"
-    origin = make_origin(tmp_path, sites_yaml=SITES, reconciler_yaml=settings)
+    origin = make_origin(tmp_path, sites_yaml=SITES, reconciler_yaml=BRANCH)
     monkeypatch.setenv("RECONCILER_ENV", "production")
     first, second = origin.clone("one"), origin.clone("two")
     assert cli("apply", first, "--yes").code == 0
@@ -46,6 +46,27 @@ def test_answers_are_on_the_branch_before_they_are_sent_and_bind_every_runner(
     assert answers_on(origin) == [("dispatch", "done")]
     assert "it happened, says" in cli("verification", "list", first).out
     assert len(Integration(first, served, cli).taken(asked)) == 1
+
+
+def test_an_answer_whose_runner_was_killed_is_known_to_the_next_runner(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILER_LEDGER_KEY", KEY)
+    monkeypatch.setenv("RECONCILER_ENV", "production")
+    origin = make_origin(tmp_path, sites_yaml=SITES, reconciler_yaml=BRANCH)
+    first, second = origin.clone("one"), origin.clone("two")
+    with deadly() as (sandbox, variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert cli("apply", first, "--yes").code == 0
+        how = ("--verification-id", "0b8e1f7a-3c52-4d3e-9f0a-5d2f6f1f7c11", "--contact", "john", "--yes")
+        command = ("verification", "answer", "hq", 17, "--action", "dispatch", *how)
+        run_killed(sandbox, variables, 2, "before", *command, first)
+        assert answers_on(origin) == [("dispatch", "open")]
+        heard = sandbox.heard
+        again = cli(*command, second)
+        assert (again.code, "may have been answered with dispatch" in again.err) == (1, True)
+        assert sandbox.heard == heard
 
 
 def test_machines_that_share_a_database_keep_a_sites_reports_in_order(
