@@ -95,7 +95,7 @@ class Attention:
             if looked is not None and looked <= now < looked + pace.HEARD_APART:
                 waits.append(looked + pace.HEARD_APART)
                 continue
-            targets = self._reachable(address)
+            targets = self._to_look_at(address, now)
             again = self._allowance.take(now) if targets else None
             if again is not None:
                 waits.append(again)
@@ -105,14 +105,18 @@ class Attention:
                 self._watch.glance(target, now)
         self._again = min(waits, default=None)
 
-    def _reachable(self, address: str) -> list[Target]:
-        """What to look at of a site; nothing where nobody answers: a look that succeeds is soon enough."""
-        notices = self._pending[address]
+    def _to_look_at(self, address: str, now: datetime) -> list[Target]:
+        """What to look at of a site besides what is planned.
+
+        Nothing where nobody answers (the next look that succeeds is soon enough), or where a look is near.
+        """
+        notices, soon = self._pending[address], now + pace.HEARD_SOON
         return [
             target
             for target in self._of_site[address]
             if any(_about(notice, target.key) for notice in notices)
             and self._watch.memory(target.key).outage_since is None
+            and ((planned := self._watch.planned(target.key)) is None or planned > soon)
         ]
 
     def _place(self, notices: Iterable[Notice], now: datetime) -> None:

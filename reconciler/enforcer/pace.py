@@ -55,6 +55,9 @@ FRESH = timedelta(seconds=15)
 HEARD_APART = timedelta(seconds=2)
 """Between two looks at a site for the sake of what was heard of it."""
 
+HEARD_SOON = timedelta(seconds=1)
+"""A look that is planned within this will do: what is read back after a command is not read twice."""
+
 HEARD_SHARE = 0.1
 """Share of the request budget for looks that follow what was heard."""
 

@@ -128,6 +128,10 @@ class Watch:
         self._postponed[target.key] = min(planned, self._postponed.get(target.key, planned))
         self._plan(target, now)
 
+    def planned(self, key: TargetKey) -> datetime | None:
+        """When the target is looked at next, as things stand."""
+        return self._looks.get(key)
+
     def resume(self, target: Target, now: datetime) -> None:
         """Command ``target`` again, as a person wants after two counter-actions."""
         self._memories[target.key] = resumed(self._memories[target.key])

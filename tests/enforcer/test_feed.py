@@ -195,6 +195,16 @@ def test_a_partition_is_looked_at_alone_and_told_alone(tmp_path: Path) -> None:
         assert [(row.partition, row.changed_by) for row in rows] == [(2, "jane")]
 
 
+def test_an_event_of_our_own_command_costs_no_look_besides_the_reading_back(tmp_path: Path) -> None:
+    ends = EVENING + timedelta(minutes=2)
+    with listening(tmp_path) as heard:
+        at = EVENING + timedelta(seconds=0.9)
+        heard.site.clock.at(at, lambda: heard.says("armed_away", "reconciler:nights@1"))
+        heard.run(ends)
+        assert heard.feed.counts() == {"looked": 1}
+        assert len(heard.looks) == _looks(tmp_path / "without", ends)
+
+
 def test_a_flood_costs_few_looks_and_holds_back_no_transition(tmp_path: Path) -> None:
     """Five minutes of a forged event every tenth of a second, over the evening's transition."""
     with listening(tmp_path) as heard:
