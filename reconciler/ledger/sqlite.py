@@ -57,14 +57,15 @@ class FileDatabase(Database):
             self._depth += 1
             try:
                 yield
+                if self._depth == 1:
+                    self._connection.execute("COMMIT")
             except BaseException:
-                self._depth -= 1
-                if self._depth == 0 and self._connection.in_transaction:
+                # A full disk can refuse the commit itself and leave the transaction open.
+                if self._depth == 1 and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._connection.execute("COMMIT")
+            finally:
+                self._depth -= 1
 
     def _begin(self) -> None:
         """Take the file's write lock. Raises LedgerError where another program has changed the tables."""

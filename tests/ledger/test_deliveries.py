@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.errors import LedgerError
 from reconciler.ledger import Delivery, Ledger
 from reconciler.ledger.postgres_session import Place
 from reconciler.ledger.postgres_store import PostgresStore
@@ -69,3 +70,21 @@ def test_outcomes_add_up_and_figures_say_what_is_unsettled(ledger: Ledger) -> No
     figures = ledger.delivery_figures()
     assert figures.outcomes == {("app", "", "bad_signature"): 3, ("app", "log", "done"): 1}
     assert figures.unsettled == {("app", "log", "waiting"): 1}
+
+
+def test_a_commit_that_is_refused_leaves_a_ledger_that_takes_the_next_one(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db", "dev") as ledger:
+        with pytest.raises(LedgerError, match="FOREIGN KEY"):
+            _write_what_only_the_commit_refuses(ledger)
+        assert ledger.receive(delivery("a"), ["log"]) == (1, True)
+
+
+def _write_what_only_the_commit_refuses(ledger: Ledger) -> None:
+    database = ledger._database
+    with ledger.transaction():
+        database.change("PRAGMA defer_foreign_keys = ON", ())
+        database.change(
+            "INSERT INTO consumptions (delivery, environment, endpoint, consumer, due_at)"
+            " VALUES (99, 'dev', 'app', 'log', '')",
+            (),
+        )
