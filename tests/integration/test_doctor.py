@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.ledger import EnvironmentLock
-from reconciler.sandbox import Switches
+from reconciler.ledger import EnvironmentLock, Ledger
+from reconciler.sandbox import Fault, Switches
 from reconciler.sandbox.credentials import generate_key
 from tests.integration.conftest import DEALER, Cli, Result, Served
 from tests.ledger.repositories import make_origin
@@ -213,7 +213,7 @@ def test_plans_stop_naming_the_reads_that_a_doctor_confirmed(
     assert "known by guess" not in again["seen"]
 
 
-def test_an_endpoint_that_is_not_there_is_told_with_the_line_to_write_and_confirmed_no_more(
+def test_an_endpoint_that_is_not_there_is_told_with_the_line_to_write(
     cli: Cli, served: Served, account: Path, project: Project
 ) -> None:
     assert cli("doctor", account).code == 0
@@ -226,6 +226,23 @@ def test_an_endpoint_that_is_not_there_is_told_with_the_line_to_write_and_confir
     )
     assert told["settings"][0] == "endpoints:"
     assert told["settings"][1].startswith('  contact: {list: "GET /..."}')
+
+
+def test_what_answers_otherwise_now_is_confirmed_no_more(cli: Cli, served: Served, account: Path) -> None:
+    def confirmed() -> set[str]:
+        with Ledger.open(account / ".reconciler" / "ledger.db", "embedded") as ledger:
+            return {each.endpoint for each in ledger.confirmations()}
+
+    contacts = "GET /partner/v1/dealers/{dealer_id}/sites/{site_id}/contacts"
+    assert cli("doctor", account).code == 0
+    assert contacts in confirmed()
+    served.sandbox.add_fault(Fault("status", method="GET", path="/partner/.*/contacts", status=500, count=0))
+    assert cli("doctor", account).code == 0
+    assert contacts in confirmed(), "a server that is out of order says nothing of its paths"
+    served.sandbox.faults.clear()
+    served.sandbox.add_fault(Fault("status", method="GET", path="/partner/.*/contacts", status=404, count=0))
+    assert cli("doctor", account).code == 0
+    assert contacts not in confirmed()
 
 
 def test_the_ledger_is_told_of(cli: Cli, account: Path) -> None:
