@@ -15,7 +15,7 @@ from reconciler.diagnosis.check import Check, Diagnosis, Result, sentence
 from reconciler.diagnosis.scopes import scope_check
 from reconciler.diagnosis.timing import ENOUGH, clock_check
 from reconciler.diagnosis.walk import Walk
-from reconciler.errors import AuthError, ReconcilerError
+from reconciler.errors import AuthError, LedgerError, ReconcilerError
 from reconciler.ledger import Ledger
 from reconciler.manifests import Project, secrets
 from reconciler.model import Surface
@@ -42,6 +42,24 @@ def examine(project: Project, runtime: Runtime) -> Diagnosis:
     What answered as expected is confirmed in the ledger; what does no more is not confirmed any more. Raises
     ManifestError and ConfigError for a project that cannot be read.
     """
+    found: list[Check] = []
+    walks: list[Walk] = []
+    try:
+        _examine(project, runtime, found, walks)
+    except LedgerError as exc:
+        found.append(records.broken(exc))
+    return Diagnosis(
+        project.environment.name,
+        project.environment.surface,
+        project.environment.base_url or "the simulator in this process",
+        runtime.clock(),
+        tuple(found),
+        sum(len(walk.probe.answers) for walk in walks),
+    )
+
+
+def _examine(project: Project, runtime: Runtime, found: list[Check], walks: list[Walk]) -> None:
+    """Fill ``found`` and ``walks``. Raises LedgerError where what was found out cannot be kept."""
     with ExitStack() as stack:
         embedded = project.environment.is_embedded
         transport = stack.enter_context(simulator(project, runtime)) if embedded else None
@@ -54,21 +72,11 @@ def examine(project: Project, runtime: Runtime) -> Diagnosis:
             return stack.enter_context(opened)
 
         looks = [_look(project, runtime, surface, probe) for surface in _surfaces(project, runtime)]
-        walks = [look.walk for look in looks if look.walk is not None]
-        known = [
-            *_credentials(project, runtime, looks, ledger),
-            *_of_answers(project, walks),
-            *_confirmed(walks, ledger, runtime),
-            told,
-        ]
-        return Diagnosis(
-            project.environment.name,
-            project.environment.surface,
-            project.environment.base_url or "the simulator in this process",
-            runtime.clock(),
-            tuple(known),
-            sum(len(walk.probe.answers) for walk in walks),
-        )
+        walks += [look.walk for look in looks if look.walk is not None]
+        found += _credentials(project, runtime, looks, ledger)
+        found += _of_answers(project, walks)
+        found.append(told)
+        found += _confirmed(walks, ledger, runtime)
 
 
 def _surfaces(project: Project, runtime: Runtime) -> Iterator[Surface]:

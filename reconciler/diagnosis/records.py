@@ -29,19 +29,20 @@ def opened(project: Project, runtime: Runtime) -> Iterator[tuple[Ledger | None, 
     try:
         ledger = store_of(project, runtime).open()
     except ReconcilerError as exc:
-        yield None, _broken(exc)
+        yield None, broken(exc)
         return
     with ledger:
         try:
             ledger.bind(account_name(project))
             found = _look(project, runtime, ledger, runtime.clock())
         except ReconcilerError as exc:
-            yield None, _broken(exc)
+            yield None, broken(exc)
             return
         yield ledger, found
 
 
-def _broken(error: ReconcilerError) -> Check:
+def broken(error: ReconcilerError) -> Check:
+    """The check of a ledger that cannot be used, or that does not keep what was found out."""
     return Check("ledger", Result.FAILED, sentence(error.message), error.hint, facts={"code": error.code})
 
 

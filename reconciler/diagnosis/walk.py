@@ -57,8 +57,7 @@ class Walk:
     """The GETs of one surface, in the order of REGISTRY, parents before children.
 
     ``reads``: of the kinds. ``states``: of arming, by the path's last word. ``missing``: what a path that
-    leads nowhere answers. ``untried``: kinds
-    and endpoints without an object to ask for.
+    leads nowhere answers. ``untried``: kinds and endpoints without an object to ask for.
     """
 
     probe: Probe

@@ -330,6 +330,25 @@ def test_a_ledger_on_a_branch_keeps_what_was_confirmed(cli: Cli, served: Served,
     assert origin.tip() == tip, "nothing new, no commit"
 
 
+def test_a_branch_that_cannot_be_pushed_costs_the_confirmations_and_not_the_diagnosis(
+    cli: Cli, served: Served, tmp_path: Path
+) -> None:
+    settings = (
+        "ledger: git+branch://reconciler-ledger\n"
+        f"environments: {{real: {{base_url: '{served.server.url}', sandbox: false}}}}\n"
+    )
+    origin = make_origin(tmp_path, sites_yaml=SITES, reconciler_yaml=settings)
+    clone = origin.clone("one")
+    refuse = origin.path / "hooks" / "pre-receive"
+    refuse.parent.mkdir(exist_ok=True)
+    refuse.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    refuse.chmod(0o755)
+    result = cli("doctor", clone, "--env", "real", "--format", "json")
+    told = [check["result"] for check in result.json["checks"] if check["name"] == "ledger"]
+    assert (result.code, told) == (1, ["ok", "failed"])
+    assert verdicts(result)["credentials.partner"] == "ok"
+
+
 def test_a_token_without_any_scope_is_told(cli: Cli, served: Served, account: Path) -> None:
     served.sandbox.switches = served.sandbox.switches.changed({"token_scopes": []})
     told = checks(cli("doctor", account, "--format", "json"))["scopes"]
