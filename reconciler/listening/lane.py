@@ -65,6 +65,7 @@ class Lane:
         self._news = 0
         self._stopping = False
         self._abandoned = False
+        self._failing = False
         self._taking = threading.Lock()
         self._queue: list[Consumption] = []
         self._under_way: set[int] = set()
@@ -121,8 +122,9 @@ class Lane:
                         self.endpoint, self.name, self._clock(), _TOGETHER + len(self._under_way)
                     )
                 except LedgerError as exc:
-                    self._told(f"{self.endpoint}/{self.name}: {exc.message}")
+                    self._tell_failure(exc)
                     return None
+                self._failing = False
                 self._queue = [each for each in found if each.delivery not in self._under_way]
                 self._queue.reverse()
             if not self._queue:
@@ -141,17 +143,30 @@ class Lane:
                 return
             self._commits.submit(lambda ledger, _: ledger.begin_attempt(due.delivery, self.name)).result()
         except LedgerError as exc:
-            self._told(f"{self.endpoint}/{self.name}: {exc.message}")
+            self._tell_failure(exc)
             self._let_go(due)
             return
-        try:
-            self._consumer.consume(Attempt(delivery, number))
-        except NotConsumedError as exc:
-            if self._abandoned:
-                return
-            self._end(due, self._failed(due, number, str(exc)))
-        else:
+        note = self._consume(Attempt(delivery, number))
+        if note is None:
             self._end(due, self._done(due))
+        elif not self._abandoned:
+            self._end(due, self._failed(due, number, note))
+
+    def _consume(self, attempt: Attempt) -> str | None:
+        """Why the event was not taken; None where it was."""
+        try:
+            self._consumer.consume(attempt)
+        except NotConsumedError as exc:
+            return str(exc)
+        except Exception as exc:  # noqa: BLE001  # a defect costs its event an attempt, not the lane its thread
+            return f"{type(exc).__name__}: {exc}"
+        return None
+
+    def _tell_failure(self, error: LedgerError) -> None:
+        """Tell that the ledger fails, once until it does not: it is asked again every second."""
+        if not self._failing:
+            self._failing = True
+            self._told(f"{self.endpoint}/{self.name}: {error.message}")
 
     def _done(self, due: Consumption) -> Callable[[Ledger, Counts], None]:
         def settle(ledger: Ledger, counts: Counts) -> None:

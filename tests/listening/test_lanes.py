@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.errors import LedgerError
 from reconciler.ledger import Consumption, Delivery, Ledger
 from reconciler.listening.consumers import Attempt, NotConsumedError
 from reconciler.listening.group_commit import GroupCommit
@@ -43,6 +44,8 @@ class Taker:
         event = attempt.delivery.event_id
         self.taken.append((event, attempt.number))
         self.go_on.wait(10)
+        if event == "defect":
+            raise ZeroDivisionError("division by zero")
         if self.refusals.get(event, 0) > 0:
             self.refusals[event] -= 1
             raise NotConsumedError("not now")
@@ -197,6 +200,36 @@ def test_settled_is_settled() -> None:
         assert not rig.ledger.set_aside_consumption(1, "first", "late", NINE)
         rig.ledger.postpone_consumption(1, "first", "late", NINE)
         assert rig.waiting() == []
+
+
+def test_a_defect_costs_an_attempt_and_stops_nothing() -> None:
+    taker = Taker()
+    with rigged() as rig:
+        rig.receive("defect", "a")
+        rig.lane(taker)
+        wait_for(lambda: rig.number("done") == 1)
+        (row,) = rig.waiting()
+    assert row.note == "ZeroDivisionError: division by zero"
+
+
+def test_a_ledger_that_fails_is_told_of_once_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    taker = Taker()
+    with rigged() as rig:
+        asked = 0
+
+        def fail(*_: object) -> list[Consumption]:
+            nonlocal asked
+            asked += 1
+            raise LedgerError("the ledger could not be read")
+
+        with monkeypatch.context() as disk:
+            disk.setattr(rig.ledger, "due_consumptions", fail)
+            rig.receive("a")
+            lane = rig.lane(taker)
+            wait_for(lambda: lane.wake() or asked > 3)
+        lane.wake()
+        wait_for(lambda: rig.number("done") == 1)
+        assert rig.told == ["app/first: the ledger could not be read"]
 
 
 @pytest.mark.parametrize("parallel", [1, 4])

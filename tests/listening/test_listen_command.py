@@ -27,6 +27,7 @@ from reconciler.redaction import Redactor
 from tests.listening import storm
 from tests.listening.process import SECRETS, Connection, Listener
 from tests.listening.rig import clock, wait_for
+from tests.listening.test_consumers import url
 
 ENDPOINTS = """\
     app:
@@ -197,6 +198,35 @@ def test_another_process_can_have_it_in_its_own(tmp_path: Path) -> None:
         assert json.loads(lines[0])["event_id"] == "evt_1" or json.loads(lines[1])["event_id"] == "evt_1"
     with pytest.raises(SecretError), service(project, {}):
         pass
+
+
+FORWARD = """\
+    app:
+      path: /app
+      system: app
+      secrets: [{env: APP_SECRET}]
+      consumers:
+        crm: {forward: {env: CRM_URL}, secret: {env: CRM_SECRET}}
+        shown: {command: [/bin/sh, -c, 'env > "$SHOWN"']}
+"""
+
+
+def test_an_event_goes_where_reconciler_yaml_says_and_secrets_stay(tmp_path: Path) -> None:
+    project = load(write(tmp_path / "p", FORWARD), env={})
+    shown = tmp_path / "env.txt"
+    with url([200]) as (place, seen):
+        secrets = {"APP_SECRET": storm.APP_SECRET, "CRM_URL": place, "CRM_SECRET": "between us"}
+        with service(project, {**secrets, "SHOWN": str(shown)}) as (opened, _):
+            connection = Connection(opened.receiver.port)
+            assert connection.send(storm.app("evt_1", clock().timestamp())) == 200
+            connection.close()
+            wait_for(lambda: len(seen) == 1 and not opened.ledger.delivery_figures().unsettled)
+    ((headers, body),) = seen
+    assert headers["x-reconciler-event-id"] == "evt_1"
+    assert json.loads(body)["id"] == "evt_1"
+    text = shown.read_text(encoding="utf-8")
+    assert "RECONCILER_EVENT_ID=evt_1" in text
+    assert not any(name in text for name in secrets), "a command is not told what signs"
 
 
 @pytest.fixture

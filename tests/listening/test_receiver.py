@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import LedgerError
-from reconciler.listening import Endpoint
+from reconciler.ledger import Ledger
+from reconciler.listening import Endpoint, receiver
 from reconciler.listening.signatures import signature
-from tests.listening.rig import APP, DEALER, PARTNER, SECRET, app_event, app_headers, listening
+from tests.listening.rig import APP, DEALER, PARTNER, SECRET, app_event, app_headers, listening, wait_for
 
 
 def test_a_good_delivery_is_in_the_ledger_when_it_is_answered(tmp_path: Path) -> None:
@@ -132,6 +133,21 @@ def test_an_unsigned_delivery_comes_from_the_networks_that_are_named(
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     with listening(endpoints=[endpoint], proxies=proxies) as rig:
         assert rig.send("/hook", b'{"event_id": 1}', headers)[0] == status
+
+
+def test_a_ledger_that_is_held_too_long_is_answered_503_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver, "ANSWER_WITHIN", 0.3)
+    with listening(tmp_path / "ledger.db") as rig:
+        with Ledger.open(tmp_path / "ledger.db", "dev") as another, another.transaction():
+            began = time.monotonic()
+            assert rig.app("evt_1") == 503
+            assert time.monotonic() - began < 5
+        wait_for(lambda: rig.outcome("app-events", "received") == 1)
+        assert rig.app("evt_1") == 200, "as CHeKT tries again"
+        assert rig.outcome("app-events", "repeated") == 1
+        assert len(rig.heard) == 1
 
 
 def test_a_ledger_that_cannot_be_written_is_answered_503_and_the_next_try_is_kept(
