@@ -22,6 +22,10 @@ _SECRET_FIELD = re.compile(
     r'("(?:[^"\\]|\\.)*"?|[^,}\]\s]+)',
     re.IGNORECASE,
 )
+_SIGNED_URL = re.compile(
+    r"([?&][\w.-]*(?:signature|token|secret|credential|key|sig)[\w.-]*=)[^&#\"\\\s]+", re.IGNORECASE
+)
+"""What lets whoever has a link use it: an upload, a camera's picture."""
 
 
 def answered(
@@ -64,6 +68,7 @@ def _content(headers: httpx.Headers, body: bytes, redactor: Redactor) -> Content
         for name, value in headers.items()
     )
     text = _SECRET_FIELD.sub(rf'\1"{MASK}"', redactor(body[:_LOOKED_AT].decode("utf-8", "replace")))
+    text = _SIGNED_URL.sub(rf"\1{MASK}", text)
     return Content(shown, wire.printable(text, redactor, _SHOWN))
 
 

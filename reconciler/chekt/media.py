@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import urlsplit
 
 import httpx
 
-from reconciler.chekt import wire
+from reconciler.chekt import exchanges, wire
 from reconciler.chekt.bounds import ACCEPTED_ENCODING, Bounds
 from reconciler.errors import RemoteError
+from reconciler.observer import NOBODY, Observer
 from reconciler.redaction import Redactor
 from reconciler.urls import is_loopback
 
@@ -41,15 +43,22 @@ def check_upload_url(url: str, redactor: Redactor) -> str:
 
 
 def upload(
-    url: str, content: bytes, content_type: str, *, redactor: Redactor, way: httpx.BaseTransport | None = None
+    url: str,
+    content: bytes,
+    content_type: str,
+    *,
+    redactor: Redactor,
+    observer: Observer = NOBODY,
+    way: httpx.BaseTransport | None = None,
 ) -> None:
     """PUT ``content`` to ``url``, once, without any credential of ours. Raises RemoteError.
 
-    ``way``: into the sandbox in process. Redirects are not followed.
+    ``observer`` hears of it; ``way``: into the sandbox in process. Redirects are not followed.
     """
     check_upload_url(url, redactor)
     parts = urlsplit(url)
     place = wire.printable(f"{parts.hostname}{parts.path}", redactor)
+    started = time.monotonic()
     try:
         with httpx.Client(
             transport=way,
@@ -66,6 +75,8 @@ def upload(
             response = client.put(url, content=content, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         raise RemoteError(f"the upload to {place} did not arrive: {type(exc).__name__}") from exc
+    seconds = time.monotonic() - started
+    observer.exchanged(exchanges.answered(response, seconds, 1, "", redactor, detailed=False))
     if not response.is_success:
         said = wire.server_error(response, redactor).message
         raise RemoteError(f"the upload to {place} was refused with {response.status_code}: {said}")

@@ -152,7 +152,7 @@ def _upload(
     for file, content, url in files:
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         try:
-            media.upload(url, content, kind, redactor=runtime.redactor, way=way)
+            media.upload(url, content, kind, redactor=runtime.redactor, observer=runtime.observer, way=way)
         except RemoteError as exc:
             problems.append(f"{file}: {exc.message}")
         else:

@@ -182,6 +182,8 @@ def test_secrets_stay_out_of_the_debug_log(served: Served, cli: Cli, home: Path)
     assert done.code == 0
     assert "x-api-key: ***" in done.err.lower()
     assert EVENT_KEY not in done.err
+    assert "PUT /sim/v0/uploads/" in done.err
+    assert "signature=" not in done.err.replace("signature=***", "")
 
 
 @pytest.mark.parametrize(
