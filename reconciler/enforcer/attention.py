@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.arming.project import Target, TargetKey
@@ -40,6 +41,15 @@ class Allowance:
         return None
 
 
+@dataclass(slots=True)
+class _Wish:
+    """A notice, since when it is known, and what of its site has not been looked at after that."""
+
+    notice: Notice
+    since: datetime
+    left: set[TargetKey]
+
+
 class Attention:
     """The notices not dealt with, by target, and the looks they cause. Not thread-safe: one loop drives it.
 
@@ -65,9 +75,8 @@ class Attention:
         for target in watch.targets:
             self._of_site.setdefault(target.address, []).append(target)
         self._unplaced: list[Notice] = []
-        self._pending: dict[str, list[Notice]] = {}
+        self._pending: dict[str, list[_Wish]] = {}
         self._recent: dict[str, deque[Notice]] = {}
-        self._since: dict[str, datetime] = {}
         self._looked: dict[str, datetime] = {}
         self._told: set[str] = set()
         self._again: datetime | None = None
@@ -90,7 +99,6 @@ class Attention:
         self._place([*self._unplaced, *self._feed.take()], now)
         waits = []
         for address in self._pending:
-            self._since[address] = min(self._since[address], now)  # the clock may have been set back
             looked = self._looked.get(address)
             if looked is not None and looked <= now < looked + pace.HEARD_APART:
                 waits.append(looked + pace.HEARD_APART)
@@ -110,11 +118,11 @@ class Attention:
 
         Nothing where nobody answers (the next look that succeeds is soon enough), or where a look is near.
         """
-        notices, soon = self._pending[address], now + pace.HEARD_SOON
+        wanted, soon = {key for wish in self._pending[address] for key in wish.left}, now + pace.HEARD_SOON
         return [
             target
             for target in self._of_site[address]
-            if any(_about(notice, target.key) for notice in notices)
+            if target.key in wanted
             and self._watch.memory(target.key).outage_since is None
             and ((planned := self._watch.planned(target.key)) is None or planned > soon)
         ]
@@ -126,44 +134,49 @@ class Attention:
             found = self._sites.find(notice.site_id, self._of_site)
             if found is None:
                 self._unplaced.append(notice)
-            elif not found:
+            elif not [address for address in found if self._keep(address, notice, now)]:
                 strange.append(notice)
-            for address in found or ():
-                self._keep(address, notice, now)
         for site_id in dict.fromkeys(notice.site_id for notice in strange):
             self._tell(site_id)
         self._feed.done([notice.id for notice in strange], "unknown")
 
-    def _keep(self, address: str, notice: Notice, now: datetime) -> None:
+    def _keep(self, address: str, notice: Notice, now: datetime) -> bool:
+        """Whether ``notice`` is about something of the site that is enforced here."""
+        left = {target.key for target in self._of_site[address] if _about(notice, target.key)}
+        if not left:
+            return False
         self._recent.setdefault(address, deque(maxlen=_KEPT)).append(notice)
         waiting = self._pending.setdefault(address, [])
-        self._since[address] = now
-        waiting.append(notice)
+        waiting.append(_Wish(notice, now, left))
         if len(waiting) > _KEPT:  # the look to come is for this one too
-            self._feed.done([waiting.pop(0).id], "looked")
+            self._feed.done([waiting.pop(0).notice.id], "looked")
+        return True
 
     def _tell(self, site_id: str) -> None:
         if site_id not in self._told and len(self._told) < _REMEMBERED:
             self._told.add(site_id)
             self._note(f"An arming event names site {site_id}, which is not enforced here; left alone.")
 
-    def settle(self, seen: Mapping[TargetKey, Observation]) -> None:
-        """These targets were looked at: what was said of them before is dealt with. Raises LedgerError."""
+    def settle(self, seen: Mapping[TargetKey, Observation], now: datetime) -> None:
+        """These targets were looked at: what was said of them before is dealt with. Raises LedgerError.
+
+        ``now``: when the looks were planned; what was heard after that came before the clock was set back.
+        """
         for address in {key.address for key in seen} & self._pending.keys():
-            since = self._since[address]
-            blind = [
-                target.key
-                for target in self._of_site[address]
-                if (look := seen.get(target.key)) is None or look.problem is not None or look.at < since
-            ]
-            notices = self._pending[address]
-            left = [notice for notice in notices if any(_about(notice, key) for key in blind)]
-            done = [notice.id for notice in notices if notice not in left]
-            if left:
-                self._pending[address] = left
-            else:
-                del self._pending[address], self._since[address]
-            self._feed.done(done, "looked")
+            done = []
+            for wish in self._pending[address]:
+                since = min(wish.since, now)
+                wish.left -= {
+                    key
+                    for key in wish.left & seen.keys()
+                    if seen[key].problem is None and seen[key].at >= since
+                }
+                if not wish.left:
+                    done.append(wish)
+            self._pending[address] = [wish for wish in self._pending[address] if wish.left]
+            if not self._pending[address]:
+                del self._pending[address]
+            self._feed.done([wish.notice.id for wish in done], "looked")
 
 
 def _about(notice: Notice, key: TargetKey) -> bool:

@@ -182,7 +182,7 @@ class _Loop:
         session, now = self._session, self._clock.now()
         self._attention.plan(now)
         done = tick(session.watch, now, session.port, session.journal, heard=self._attention.heard)
-        self._attention.settle({sight.target.key: sight.seen for sight in done.sights})
+        self._attention.settle({sight.target.key: sight.seen for sight in done.sights}, now)
         return done
 
     def _hear(self, done: Tick) -> None:

@@ -23,6 +23,7 @@ from reconciler.enforcer.clock import SystemClock
 from reconciler.enforcer.feed import MOST_WAITING, Feed, Notice
 from reconciler.enforcer.memory import Memory
 from reconciler.enforcer.pace import Pace
+from reconciler.enforcer.port import Observation
 from reconciler.enforcer.report import commands_json
 from reconciler.enforcer.tick import Tick, tick
 from reconciler.enforcer.watch import Watch
@@ -67,7 +68,7 @@ class Listening:
                     for target in watch.targets:
                         watch.glance(target, now)
                 done = tick(watch, now, port, journal, heard=attention.heard)
-                attention.settle({sight.target.key: sight.seen for sight in done.sights})
+                attention.settle({sight.target.key: sight.seen for sight in done.sights}, now)
                 self._took(done)
                 ends = (done.next_at, attention.next_at, until, planned[0] if planned else None)
                 clock.wait((min(at for at in ends if at is not None) - now).total_seconds())
@@ -205,6 +206,29 @@ def test_an_event_of_our_own_command_costs_no_look_besides_the_reading_back(tmp_
         assert len(heard.looks) == _looks(tmp_path / "without", ends)
 
 
+def test_what_is_said_of_a_whole_site_is_settled_when_each_of_its_partitions_was_looked_at(
+    tmp_path: Path,
+) -> None:
+    """In one round or in several."""
+    with rig(tmp_path, start=LATE, partitions=2) as site:
+        one, two = site.targets
+        watch = Watch([one, two], {}, LATE, Pace())
+        feed = Feed()
+        attention = Attention(feed, watch, cast(Sites, Known()), 1000, LATE, print)
+        feed.put(Notice("1", "hq", None, "disarmed", LATE))
+        feed.put(Notice("2", "hq", two.partition, "disarmed", LATE))
+        feed.put(Notice("3", "hq", 77, "disarmed", LATE))
+        attention.plan(LATE)
+        assert feed.counts() == {"unknown": 1}
+        attention.settle({two.key: Observation("disarmed", LATE)}, LATE)
+        assert feed.counts() == {"looked": 1, "unknown": 1}
+        attention.settle({one.key: Observation("unknown", LATE, problem="no answer")}, LATE)
+        attention.settle({one.key: Observation("disarmed", LATE - SECOND)}, LATE)
+        assert feed.counts() == {"looked": 1, "unknown": 1}
+        attention.settle({one.key: Observation("disarmed", LATE)}, LATE)
+        assert feed.counts() == {"looked": 2, "unknown": 1}
+
+
 def test_a_flood_costs_few_looks_and_holds_back_no_transition(tmp_path: Path) -> None:
     """Five minutes of a forged event every tenth of a second, over the evening's transition."""
     with listening(tmp_path) as heard:
@@ -231,10 +255,10 @@ def test_a_flood_over_many_sites_stays_within_its_share_of_the_budget() -> None:
 
 
 class Known:
-    """Every site is where its number says."""
+    """Every site has the id that its address ends with."""
 
     def find(self, site_id: str, among: Iterable[str]) -> Sequence[str]:
-        return [address for address in among if address.endswith(f"s{site_id}")]
+        return [address for address in among if address.endswith(site_id)]
 
 
 def fleet(directory: Path, count: int, now: datetime) -> tuple[Watch, Attention, Feed]:
@@ -250,7 +274,7 @@ def fleet(directory: Path, count: int, now: datetime) -> tuple[Watch, Attention,
 def test_many_sites_at_once_are_looked_at_by_the_budgets_share_after_what_is_due(tmp_path: Path) -> None:
     watch, attention, feed = fleet(tmp_path / "p", 200, LATE)
     for number in range(190):
-        feed.put(Notice(str(number), f"{number:03d}", None, "disarmed", LATE))
+        feed.put(Notice(str(number), f"s{number:03d}", None, "disarmed", LATE))
     attention.plan(LATE)
     first = [target.address for target in watch.due(LATE)]
     assert first[:10] == [f"site:acme/s{number}" for number in range(190, 200)], "what is due comes first"
