@@ -273,7 +273,8 @@ class Bench:
         """Report a state that must not be taken: refused, and the state as before. Raises NotMetError."""
         before = self.seen()
         if self.report(state, at) is None and self.seen() != before:
-            raise NotMetError(f"{state} was taken although it cannot follow on {before}")
+            why = f"it cannot follow on {before}" if at is None else f"{before} is newer"
+            raise NotMetError(f"{state} was taken although {why}")
         self.expect(before)
 
     # Around it
