@@ -224,8 +224,8 @@ class ArmingTables(Tables):
         """End the override in force for exactly this target and partition; False if there was none."""
         cleared = self._database.change(
             "UPDATE overrides SET cleared_at = ? WHERE environment = ? AND target = ?"
-            " AND partition IS ? AND cleared_at IS NULL",
-            (stamp(now), self._database.environment, str(target), partition),
+            " AND (partition = ? OR (partition IS NULL AND ? IS NULL)) AND cleared_at IS NULL",
+            (stamp(now), self._database.environment, str(target), partition, partition),
         )
         if cleared:
             self._wake(target, now)

@@ -86,7 +86,7 @@ def named_row(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], NamedRow
     names: dict[str, int] = {}
     for number, column in enumerate(cursor.description or ()):
         names.setdefault(column.name, number)
-    return lambda values: NamedRow(names, values)
+    return lambda values: NamedRow(names, [_found(value) for value in values])
 
 
 class Session:
@@ -261,8 +261,7 @@ class Session:
 
     def _execute(self, statement: str, values: Sequence[object]) -> psycopg.Cursor[NamedRow]:
         cursor = ClientCursor(self._connection, row_factory=named_row)
-        given = [int(value) if isinstance(value, bool) else value for value in values]
-        return cursor.execute(_placed(statement).encode(), given)
+        return cursor.execute(_placed(statement).encode(), [_given(value) for value in values])
 
 
 def connect(place: Place, patience: float = PATIENCE) -> Connection[TupleRow]:
@@ -316,6 +315,27 @@ def holder_row(place: Place, name: str) -> TupleRow | None:
             return None
         values = (name, number_of(place.schema, "lock", name))
         return connection.execute(_HELD.format(schema=place.schema).encode(), values).fetchone()
+
+
+_NUL = ("\0", "\uf8ff0")
+"""A character that texts of the API may hold and PostgreSQL's may not, and what stands for it there."""
+
+_MARK = ("\uf8ff", "\uf8ff1")
+"""The first character of that, and what stands for it."""
+
+
+def _given(value: object) -> object:
+    """``value`` as it is sent: numbers for booleans, and no character that PostgreSQL refuses."""
+    if isinstance(value, str):
+        return value.replace(*_MARK).replace(*_NUL)
+    return int(value) if isinstance(value, bool) else value
+
+
+def _found(value: object) -> object:
+    """The value that ``_given`` sent."""
+    if isinstance(value, str):
+        return value.replace(_NUL[1], _NUL[0]).replace(_MARK[1], _MARK[0])
+    return value
 
 
 def _only_reads(statement: str) -> bool:
