@@ -64,13 +64,14 @@ def _first(content: Mapping[str, JsonValue], names: Iterable[str]) -> str:
     for name in names:
         value = content.get(name)
         if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
-            return _short(visible(str(value)))
+            return _short(str(value))
     return ""
 
 
 def _short(text: str) -> str:
-    """``text``, or its beginning and its digest where it is long: two long ids stay two."""
-    if len(text) <= _LONGEST:
+    """``text``; its beginning and its digest where it is long or holds what nobody sees: two ids stay two."""
+    shown = visible(text)
+    if len(text) <= _LONGEST and shown == text:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"{text[: _LONGEST - len(digest) - 1]}~{digest}"
+    return f"{shown[: _LONGEST - len(digest) - 1]}~{digest}"
