@@ -52,11 +52,13 @@ class Agenda:
         if set(rows) != set(known):
             self._ledger.index_lane(self._hold.lane, rows)
         leased: dict[TargetKey, datetime] = {}
-        while found := self._ledger.lease_due(self._hold, until, TOGETHER):
+        while True:
+            found = self._ledger.lease_due(self._hold, until, TOGETHER)
             for row in found:
                 key = TargetKey(row.target, row.partition)
                 leased[key] = min(row.at, leased.get(key, row.at))
-        return leased
+            if len(found) < TOGETHER:
+                return leased
 
     def heard(self, done: Tick) -> None:
         """Acknowledge the targets that a round has looked at."""

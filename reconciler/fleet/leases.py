@@ -21,7 +21,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -136,19 +136,22 @@ class Leases:
         self._renewing.close()
 
     @contextmanager
-    def lane(self, name: str) -> Iterator[LaneLease | None]:
-        """The lane, held until the block ends; None where another worker has it. Raises LedgerError."""
-        lease = self.take(name)
+    def lane(self, name: str, due_by: datetime | None = None) -> Iterator[LaneLease | None]:
+        """The lane, held until the block ends; None as for ``take``. Raises LedgerError."""
+        lease = self.take(name, due_by)
         try:
             yield lease
         finally:
             if lease is not None:
                 self.release(lease)
 
-    def take(self, lane: str) -> LaneLease | None:
-        """The lane, None where another worker has it. Raises LedgerError."""
+    def take(self, lane: str, due_by: datetime | None = None) -> LaneLease | None:
+        """The lane, None where another worker has it, or nothing is due in it by ``due_by``.
+
+        Raises LedgerError.
+        """
         clock = Lease(timedelta(seconds=LEASE))
-        hold = self._asking.ask(lambda ledger: ledger.take_lane(lane, self.worker, LEASE))
+        hold = self._asking.ask(lambda ledger: ledger.take_lane(lane, self.worker, LEASE, due_by))
         if hold is None:
             return None
         lease = LaneLease(hold, clock)

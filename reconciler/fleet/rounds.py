@@ -92,7 +92,7 @@ class Rounds:
 
     def _one(self, lane: str) -> None:
         try:
-            with self._leases.lane(lane) as lease:
+            with self._leases.lane(lane, self._clock()) as lease:
                 if lease is not None:
                     self._work.ended(lane, self._work.enforce(lane, lease))
         except ReconcilerError as exc:

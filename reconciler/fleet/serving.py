@@ -51,6 +51,7 @@ class Places:
         with self._lock:
             if environment not in self._open:
                 store = self._base.store(environment)
+                self._closing.callback(store.close)
                 ledger = self._closing.enter_context(Ledger(store.database()))
                 leases = Leases(
                     lambda: Ledger(store.database(patience=PATIENCE)), self._name, note=self._note

@@ -17,9 +17,10 @@ PATIENCE = 1.5
 
 
 class LaneStore:
-    """The ledger behind the fence of ``hold``, over a connection of its own: a ``Store``.
+    """The ledger behind the fence of ``hold``: a ``Store``.
 
     What enforcing and alerting read of it is the lane's own part. Lanes do not wait for each other to write.
+    Closed, its connection serves the next lane; ``store.close`` ends it.
     """
 
     def __init__(self, store: PostgresStore, hold: Hold) -> None:
@@ -30,7 +31,7 @@ class LaneStore:
         return True
 
     def open(self, warn: Callable[[str], None] | None = None) -> Ledger:  # noqa: ARG002  # nothing is amiss
-        inner = self._store.database(turn=f"lane:{self._hold.lane}", patience=PATIENCE)
+        inner = self._store.lent(PATIENCE)
         database = FencedDatabase(inner, self._check)
         database.part = f"site:{self._hold.lane}/"
         return Ledger(database)

@@ -47,7 +47,8 @@ INSERT INTO lanes (environment, lane) VALUES (?, ?) ON CONFLICT (environment, la
 _TAKE = """
 WITH free AS MATERIALIZED (
     SELECT environment, lane FROM lanes
-    WHERE environment = ? AND lane = ? AND leased_until <= extract(epoch FROM clock_timestamp())
+    WHERE environment = ? AND lane = ? AND (?::text IS NULL OR look_at <= ?)
+        AND leased_until <= extract(epoch FROM clock_timestamp())
     FOR UPDATE SKIP LOCKED
 )
 UPDATE lanes SET generation = generation + 1, holder = ?, woken = 0,
@@ -193,14 +194,18 @@ class LaneTables(Tables):
         """Let these be looked at now; one at work is looked at again when it ends."""
         self._database.change(_WAKE, (stamp(now), self._database.environment, list(lanes)))
 
-    def take_lane(self, lane: str, worker: str, seconds: float) -> Hold | None:
+    def take_lane(
+        self, lane: str, worker: str, seconds: float, due_by: datetime | None = None
+    ) -> Hold | None:
         """The lane for ``seconds``, None where a worker has it or is just writing to it.
 
+        ``due_by``: None as well where nothing is due in it by then, since another worker has just seen to it.
         Any name is a lane; one that is not declared waits for nothing and is taken by those who know it.
         """
-        values = (self._database.environment, lane, worker, seconds)
+        name, due = (self._database.environment, lane), None if due_by is None else stamp(due_by)
+        values = (*name, due, due, worker, seconds)
         rows = self._database.rows(_TAKE, values)
-        if not rows and self._database.rows(_KNOW, values[:2]):
+        if not rows and due is None and self._database.rows(_KNOW, name):
             rows = self._database.rows(_TAKE, values)
         return Hold(lane, rows[0]["generation"], worker) if rows else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
@@ -76,6 +77,7 @@ class PostgresStore:
         self._users = 0
         self._shelf: PostgresShelf | None = None
         self._joining = threading.Lock()
+        self._spare: list[Session] = []
 
     @property
     def place(self) -> Place:
@@ -108,6 +110,24 @@ class PostgresStore:
         """The ledger's tables over a connection of their own. Raises LedgerError."""
         session = Session(self._place, self._environment, turn=turn, patience=patience)
         return PostgresDatabase(session, self._environment, session.close)
+
+    def lent(self, patience: float) -> PostgresDatabase:
+        """The ledger's tables over a connection that goes to the next one who asks when it is closed.
+
+        What is written waits for no other writer of the environment: for who alone writes what it writes.
+        ``patience`` is the session's, the same for all of these. Raises LedgerError.
+        """
+        with self._joining:
+            session = self._spare.pop() if self._spare else None
+        if session is None:
+            session = Session(self._place, self._environment, turn=uuid.uuid4().hex, patience=patience)
+        return PostgresDatabase(session, self._environment, lambda: self._spare.append(session))
+
+    def close(self) -> None:
+        """Close the connections that nobody uses at the moment."""
+        with self._joining:
+            while self._spare:
+                self._spare.pop().close()
 
     def join(self) -> Session:
         """The connection of this run, to be left after use. Raises LedgerError."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from reconciler.ledger.postgres_session import Place
@@ -10,5 +12,7 @@ from tests.postgresql import Server
 
 
 @pytest.fixture
-def store(postgresql: Server) -> PostgresStore:
-    return PostgresStore(Place(postgresql.url, postgresql.schema()), "production", {})
+def store(postgresql: Server) -> Iterator[PostgresStore]:
+    made = PostgresStore(Place(postgresql.url, postgresql.schema()), "production", {})
+    yield made
+    made.close()

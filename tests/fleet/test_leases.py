@@ -180,6 +180,16 @@ def test_a_worker_renews_what_it_holds_and_learns_what_it_lost(store: PostgresSt
         assert ledger.take_lane("acme", "w2", LONG) is not None, "it was given back"
 
 
+def test_a_lane_that_another_worker_has_just_seen_to_is_not_taken_again(ledger: Ledger) -> None:
+    ledger.declare_lanes(["acme"], NOW)
+    [waiting] = ledger.waiting_lanes(NOW, 9)
+    hold = taken(ledger)
+    ledger.look_next("acme", NOW + timedelta(minutes=15), 2)
+    assert ledger.release_lane(hold)
+    assert ledger.take_lane(waiting, "w2", LONG, NOW) is None
+    assert ledger.take_lane(waiting, "w2", LONG, NOW + timedelta(minutes=15)) is not None
+
+
 def row(site: str, minutes: int, priority: int = 0, slot: int = 0, lane: str = "acme") -> DueRow:
     return DueRow(f"site:{lane}/{site}", None, slot, priority, NOW + timedelta(minutes=minutes))
 
