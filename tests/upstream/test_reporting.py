@@ -27,6 +27,7 @@ from reconciler.manifests import load
 from reconciler.model import Address
 from reconciler.redaction import Redactor
 from reconciler.sandbox import Fault, Sandbox, Switches
+from reconciler.sandbox.arming import history
 from reconciler.upstream.reporting import Reporting, Told
 from tests.faults.processes import MOMENTS, Moment
 from tests.integration.conftest import Cli
@@ -48,14 +49,12 @@ def partner(integration: Made) -> Integration:
     return made
 
 
-def arrived(sandbox: Sandbox, url: str, external_id: str = "hq") -> list[str]:
+def arrived(sandbox: Sandbox, external_id: str = "hq") -> list[str]:
     """The states that the site has gone through, as CHeKT's log has them: armed without its mode."""
     row = sandbox.store.find("site", "12345", external_id)
     assert row is not None
-    history: list[dict[str, Any]] = httpx.get(
-        f"{url}/sim/v0/sites/{row.id}/arming/history", trust_env=False
-    ).json()
-    return [each["status"] for each in history]
+    rows: list[Any] = history(sandbox.store, row.id, sandbox.clock.now().timestamp())
+    return [each["status"] for each in rows]
 
 
 def logged(*states: str) -> list[str]:
@@ -64,7 +63,7 @@ def logged(*states: str) -> list[str]:
 
 
 def states(made: Integration, external_id: str = "hq") -> list[str]:
-    return arrived(made.served.sandbox, made.served.server.url, external_id)
+    return arrived(made.served.sandbox, external_id)
 
 
 def outcomes(made: Integration, site: str = "hq") -> list[str]:
@@ -189,8 +188,8 @@ def test_a_late_report_alerts_while_it_is_tried_and_ends_that_when_it_arrives(pa
     partner.served.sandbox.add_fault(Fault("status", "POST", PATH, count=3))
     [ended], alerts = reported(partner, [told(Reported.ARMED_AWAY)])
     assert (ended.status, alerts) == ("done", [])
-    history = partner.run("arming", "history", "hq", "--format", "json").json["reports"]
-    assert history[0]["seconds"] > 5
+    rows = partner.run("arming", "history", "hq", "--format", "json").json["reports"]
+    assert rows[0]["seconds"] > 5
 
 
 def test_people_are_told_of_a_late_report_and_of_its_arrival(partner: Integration) -> None:
@@ -230,7 +229,7 @@ def test_a_report_whose_process_was_killed_is_sent_before_the_next_one(
             sandbox, variables, 2, moment, "arming", "report", "hq", directory, "--state", "armed_away"
         )
         assert cli("arming", "report", "hq", directory, "--state", "disarmed").code == 0
-        assert arrived(sandbox, variables["CHEKT_BASE_URL"]) == logged("armed_away", "disarmed")
+        assert arrived(sandbox) == logged("armed_away", "disarmed")
         rows = cli("arming", "history", "hq", directory, "--format", "json").json["reports"]
         assert [(row["state"], row["outcome"]) for row in rows] == [
             ("armed_away", "done"),
