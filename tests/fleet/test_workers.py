@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from reconciler.ledger.postgres_store import PostgresStore
 from reconciler.sandbox import DEALER_ID, RequestRecord, Sandbox, Switches, dealer_key, serve
 from tests.enforcer.rig import LATE
 from tests.postgresql import Server
+from tests.postgresql.keeper import make, start, stop
 
 SITES = 48
 PATIENCE = 40.0
@@ -200,6 +203,37 @@ def test_a_worker_paused_past_its_lease_sends_nothing_when_it_wakes(town: Town) 
     )
     town.wait("the woken worker's sentence", lambda: bool(lost.search(holder.said)))
     assert len(town.sandbox.requests()) == before
+    town.check()
+
+
+@pytest.fixture
+def fragile(tmp_path: Path) -> Iterator[tuple[Town, Callable[[], None]]]:
+    """A town whose ledger is on a server of its own, and what restarts that as after a crash."""
+    room = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    make(room)
+    server = start(room)
+
+    def restart() -> None:
+        nonlocal server
+        server.send_signal(signal.SIGQUIT)
+        server.wait()
+        server = start(room)
+
+    try:
+        with opened(tmp_path, f"postgresql://reconciler@/postgres?host={room / 'run'}", "ledger") as made:
+            yield made, restart
+    finally:
+        stop(server)
+        shutil.rmtree(room)
+
+
+def test_a_ledger_that_restarts_in_the_middle_loses_nothing(
+    fragile: tuple[Town, Callable[[], None]],
+) -> None:
+    town, restart = fragile
+    in_the_middle(town)
+    restart()
+    town.wait("all armed", town.finished)
     town.check()
 
 

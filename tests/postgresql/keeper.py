@@ -17,6 +17,7 @@ from tests.postgresql.server import NOTE, USER, USERS
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+_CLUSTER = ("-E", "UTF8", "--no-locale", "--no-sync")
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",  # what a killed process wrote is kept all the same; only a machine's crash loses it
@@ -34,7 +35,8 @@ def keep(shared: Path) -> None:
     # The path of a socket is short by law: not below pytest's own folders.
     room = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     try:
-        server = _started(room)
+        make(room)
+        server = start(room)
         try:
             note = shared / NOTE
             note.write_text(str(room / "run"), encoding="utf-8")
@@ -42,53 +44,60 @@ def keep(shared: Path) -> None:
             with (shared / USERS).open("a") as users:
                 fcntl.flock(users, fcntl.LOCK_EX)
                 note.unlink(missing_ok=True)
-                _stop(server)
+                stop(server)
         finally:
-            _stop(server)
+            stop(server)
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
 
-def _started(room: Path) -> subprocess.Popen[bytes]:
-    """A server that takes connections. Raises RuntimeError with what it said."""
+def make(room: Path) -> None:
+    """An empty database cluster in the folder ``room``. Raises RuntimeError with what was said."""
     for name in ("run", "data"):
         (room / name).mkdir(mode=0o700)
-    log = (room / "log").open("w+b")
     if as_whom():
         room.chmod(0o711)
         for name in ("run", "data"):
             os.chown(room / name, NOBODY, NOBODY)
     folder, data = programs(room), room / "data"
-    made = subprocess.run(
-        [folder / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
-        cwd=data,
-        stdout=log,
-        stderr=log,
-        check=False,
-        **as_whom(),  # type: ignore[call-overload]
-    )
+    (room / "programs").symlink_to(folder)
+    with (room / "log").open("wb") as log:
+        made = subprocess.run(
+            [*(folder / "initdb", "-D", data, "-U", USER, "-A", "trust"), *_CLUSTER],
+            cwd=data,
+            stdout=log,
+            stderr=log,
+            check=False,
+            **as_whom(),  # type: ignore[call-overload]
+        )
     if made.returncode:
         raise RuntimeError((room / "log").read_text(errors="replace"))
+
+
+def start(room: Path) -> subprocess.Popen[bytes]:
+    """The server of what ``make`` made; it takes connections. Raises RuntimeError with what it said."""
+    data = room / "data"
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    server = subprocess.Popen(
-        [folder / "postgres", "-D", data, "-k", room / "run", *settings],
-        cwd=data,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        **as_whom(),  # type: ignore[call-overload]
-    )
+    with (room / "log").open("ab") as log:
+        server = subprocess.Popen(
+            [(room / "programs").resolve() / "postgres", "-D", data, "-k", room / "run", *settings],
+            cwd=data,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            **as_whom(),  # type: ignore[call-overload]
+        )
     until = time.monotonic() + _START_SECONDS
     pid_file = data / "postmaster.pid"
     while not (pid_file.exists() and pid_file.read_text().splitlines()[-1].strip() == "ready"):
         if server.poll() is not None or time.monotonic() > until:
-            _stop(server)
+            stop(server)
             raise RuntimeError((room / "log").read_text(errors="replace"))
         time.sleep(0.02)
     return server
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
+def stop(server: subprocess.Popen[bytes]) -> None:
     """End the server without waiting for those still connected."""
     if server.poll() is None:
         server.send_signal(signal.SIGINT)
