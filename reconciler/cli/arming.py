@@ -109,6 +109,9 @@ def report(
     check_model(project, "partner_triggered")
     _check_ledger(project)
     told = None if site is None else _told(project, runtime, site, asked)
+    if told is not None and told.zones and project.environment.report_zones_as is None:
+        unsent = "the zones are recorded and not sent: no document shows a field for them"
+        console.warn([f"{unsent}, and environments.NAME.report_zones_as names none"])
     with open_account(project, runtime, "partner") as account:
         reporting = Reporting(account)
         if told is not None:

@@ -340,6 +340,8 @@ def test_a_line_that_is_wrong_is_told_and_the_others_go_on(partner: Integration,
 
 
 def test_open_zones_are_sent_where_somebody_knows_the_field(partner: Integration) -> None:
+    kept = partner.run("arming", "report", "hq", "--state", "arm_failure", "--zone", "003")
+    assert (kept.code, "recorded and not sent" in kept.err) == (0, True)
     settings = f"{PARTNER}environments: {{embedded: {{report_zones_as: open_zones}}}}\n"
     (partner.directory / "reconciler.yaml").write_text(settings, encoding="utf-8")
     refused = partner.run("arming", "report", "hq", "--state", "arm_failure", "--zone", "003")
