@@ -31,8 +31,8 @@ def attributed(memory: Memory, seen: Observation, heard: Sequence[Notice]) -> Me
 
 
 def _agrees(said: str, status: str) -> bool:
-    """Whether an event means the state seen: some name the mode, some say ``armed`` whatever the mode."""
-    return said == status or (said == "armed" and status.startswith("armed_"))
+    """Whether an event means the state seen: each may name the mode, or say ``armed`` whatever the mode."""
+    return said == status or ("armed" in (said, status) and {said[:5], status[:5]} == {"armed"})
 
 
 def told(status: str, change: Changed) -> str:

@@ -16,12 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.chekt.arming import ArmingStatus
 from reconciler.enforcer import history, pace
 from reconciler.enforcer.alerts import troubles
 from reconciler.enforcer.attention import Allowance, Attention
+from reconciler.enforcer.attribution import attributed
 from reconciler.enforcer.clock import SystemClock
 from reconciler.enforcer.feed import MOST_WAITING, Feed, Notice
-from reconciler.enforcer.memory import Memory
+from reconciler.enforcer.memory import Changed, Memory
 from reconciler.enforcer.pace import Pace
 from reconciler.enforcer.port import Observation
 from reconciler.enforcer.report import commands_json
@@ -162,6 +164,26 @@ def test_an_event_that_does_not_agree_with_what_is_seen_names_nobody(
         (row,) = (row for row in heard.site.records() if row.result == "respected")
         assert row.changed_by == "", reason
         assert "changed by hand at" in heard.texts()
+
+
+@pytest.mark.parametrize(
+    ("said", "seen", "name"),
+    [
+        ("disarmed", "disarmed", "jane"),
+        ("armed", "armed_away", "jane"),
+        ("armed_away", "armed", "jane"),
+        ("armed_stay", "armed_away", ""),
+        ("armed", "disarmed", ""),
+        ("disarmed", "armed", ""),
+        ("", "armed", ""),
+    ],
+)
+def test_a_name_is_taken_from_an_event_that_means_the_state_seen(
+    said: str, seen: ArmingStatus, name: str
+) -> None:
+    memory = Memory(by_hand=LATE, changed=Changed(after=LATE - SECOND))
+    found = attributed(memory, Observation(seen, LATE), [Notice("1", "7", None, said, LATE, "jane")])
+    assert found.changed.by == name
 
 
 def test_a_site_that_is_not_enforced_is_told_of_once_and_counted(tmp_path: Path) -> None:
