@@ -166,10 +166,6 @@ class DeliveryTables(Tables):
         """Remember that an attempt begins: should it not be heard of again, the next one says so."""
         self._change_waiting("attempts = attempts + 1", (), delivery, consumer)
 
-    def give_back_attempt(self, delivery: int, consumer: str) -> None:
-        """An attempt that was to begin has not begun."""
-        self._change_waiting("attempts = attempts - 1", (), delivery, consumer)
-
     def settle_consumption(self, delivery: int, consumer: str, now: datetime) -> bool:
         """The consumer has done its part; False where that was known already."""
         return self._end(delivery, consumer, "done", "", now)

@@ -35,8 +35,8 @@ class Signing:
 class Endpoint:
     """One path that deliveries are taken at.
 
-    ``name`` tells endpoints apart from start to start; ``path`` is the whole path, the secret part included
-    where it has one (``is_secret``). ``signing``: None where the system does not sign. ``networks``: where
+    ``name`` tells endpoints apart from start to start; ``path`` is the whole path, the secret step included
+    where it has one. ``signing``: None where the system does not sign. ``networks``: where
     deliveries may come from, empty for anywhere. ``events``: the types kept, empty for all of them.
     ``consumers``: the names of those that an event is handed to.
     """
@@ -45,7 +45,6 @@ class Endpoint:
     path: str = field(repr=False)
     system: System
     signing: Signing | None = None
-    is_secret: bool = False
     networks: tuple[Network, ...] = ()
     events: frozenset[str] = frozenset()
     consumers: tuple[str, ...] = ()

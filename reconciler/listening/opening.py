@@ -54,7 +54,7 @@ def check_ledger(project: Project) -> None:
     if isinstance(project.settings.ledger_place, LedgerBranch) and not project.environment.is_embedded:
         raise ConfigError(
             "events cannot be kept in a ledger on a git branch: each would be a push before its answer",
-            hint="Listen in a project, or on a machine, whose `ledger:` is a file.",
+            hint="Listen in a project, or on a machine, whose `ledger:` is a file or a database.",
         )
 
 
@@ -106,7 +106,6 @@ class Opener:
             path=path,
             system=settings.system,
             signing=self._signing(name, settings),
-            is_secret=settings.secret_path is not None,
             networks=tuple(ip_network(each) for each in settings.allow),
             events=frozenset(settings.events),
             consumers=tuple(settings.consumers),

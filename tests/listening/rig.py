@@ -32,7 +32,7 @@ APP = Endpoint(
 PARTNER = Endpoint(
     "arming", "/chekt/arming", "partner", Signing((SECRET,), "x-webhook-signature", None, ("sha256_hex",))
 )
-DEALER = Endpoint("dealer", "/chekt/dealer/3f9c0a", "dealer", is_secret=True)
+DEALER = Endpoint("dealer", "/chekt/dealer/3f9c0a", "dealer")
 
 
 def clock() -> datetime:
