@@ -27,7 +27,7 @@ _OWN_STYLE = """
   font-size: .875rem; }
 .evidence th, .evidence td { text-align: left; vertical-align: top; padding: .15rem .75rem .15rem 0; }
 .evidence th { font-weight: 400; color: var(--soft); font-variant-numeric: tabular-nums; }
-.evidence thead th { width: 6rem; } .evidence thead th:last-child { width: auto; }
+.evidence thead th { width: 7.25rem; } .evidence thead th:last-child { width: auto; }
 .evidence td { overflow-wrap: anywhere; } .evidence td:nth-child(2) { color: var(--soft); }
 .message { margin: .35rem 0 0; font-weight: 600; overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
