@@ -20,29 +20,14 @@ from reconciler import chekt
 from reconciler.errors import ConfigError, LockedError, SecretError
 from reconciler.kinds.operations import SUBJECTS
 from reconciler.kinds.surfaces import Surfaces, confirmed, surfaces
-from reconciler.ledger import (
-    KEY_VARIABLE,
-    BranchStore,
-    FileStore,
-    Ledger,
-    Lock,
-    Store,
-    database_store,
-    take_lanes_back,
-)
+from reconciler.ledger import Ledger, Lock, Store, take_lanes_back
 from reconciler.manifests import Project, secrets
-from reconciler.manifests.ledger_setting import (
-    DEFAULT_FILE,
-    LedgerDatabase,
-    LedgerFile,
-    LedgerPlace,
-    database_place,
-    passwords_in,
-)
+from reconciler.manifests.ledger_setting import DEFAULT_FILE, LedgerDatabase, LedgerFile
 from reconciler.manifests.settings import RateSettings
 from reconciler.model import Address, Resource, SecretRef, Shelf, Surface
 from reconciler.observer import NOBODY, Observer
 from reconciler.redaction import Redactor
+from reconciler.stores import store_at
 
 if TYPE_CHECKING:
     import httpx
@@ -172,12 +157,17 @@ def held_lock(project: Project, runtime: Runtime, name: str, command: str) -> It
     Waits for it as long as the run was told to, and says so. Raises LockedError, naming the holder.
     """
     lock = store_of(project, runtime).lock(name, command=command, now=runtime.clock())
-    notice = runtime.notice or (lambda _: None)
     with ExitStack() as stack:
-        _enter(stack, lock, runtime.lock_timeout, notice)
-        if lock.took_over is not None:
-            notice(f"Took over the lock of {lock.took_over}, which ended without releasing it.")
+        entered(stack, lock, runtime)
         yield lock
+
+
+def entered(stack: ExitStack, lock: Lock, runtime: Runtime) -> None:
+    """Hold ``lock`` until ``stack`` ends; waits for it as ``held_lock`` does. Raises LockedError."""
+    notice = runtime.notice or (lambda _: None)
+    _enter(stack, lock, runtime.lock_timeout, notice)
+    if lock.took_over is not None:
+        notice(f"Took over the lock of {lock.took_over}, which ended without releasing it.")
 
 
 def _enter(stack: ExitStack, lock: Lock, patience: float, notice: Callable[[str], None]) -> None:
@@ -205,43 +195,11 @@ def store_of(project: Project, runtime: Runtime) -> Store:
     name = project.environment.name
     key = (project.directory, name)
     if key not in runtime.stores:
-        runtime.stores[key] = _store(project, runtime, project.settings.ledger_place)
+        place = project.settings.ledger_place
+        if project.environment.is_embedded and not isinstance(place, LedgerFile):
+            place = LedgerFile(DEFAULT_FILE)  # this directory's own, as the simulator in process is
+        runtime.stores[key] = store_at(place, project.directory, name, runtime.env, runtime.redactor)
     return runtime.stores[key]
-
-
-def _referenced(project: Project, runtime: Runtime, ref: SecretRef) -> LedgerDatabase:
-    """The database whose URL is kept outside of the manifests; masked, with its password, from now on."""
-    url = secrets.resolve(ref, project.directory, runtime.env)
-    runtime.redactor.add(url)
-    try:
-        for password in passwords_in(url):
-            runtime.redactor.add(password)
-        return database_place(url)
-    except ValueError as exc:
-        raise ConfigError(
-            f"the ledger's URL in {{{ref.store}: {ref.name}}} cannot be used: {exc}",
-            hint="Write it as postgresql://USER:PASSWORD@HOST/DATABASE?schema=NAME.",
-        ) from exc
-
-
-def _store(project: Project, runtime: Runtime, place: LedgerPlace | SecretRef) -> Store:
-    """The store at ``place``. The simulator in process is this directory's own, and so is its ledger."""
-    name = project.environment.name
-    if not isinstance(place, LedgerFile) and project.environment.is_embedded:
-        place = LedgerFile(DEFAULT_FILE)
-    if isinstance(place, SecretRef):
-        place = _referenced(project, runtime, place)
-    if isinstance(place, LedgerFile):
-        return FileStore(project.directory / place.path, name)
-    if isinstance(place, LedgerDatabase):
-        runtime.redactor.add(runtime.env.get("PGPASSWORD", ""))
-        return database_store(place.url, place.schema, name, runtime.env, runtime.redactor)
-    key = runtime.env.get(KEY_VARIABLE)
-    if key:
-        runtime.redactor.add(key)
-    return BranchStore(
-        project.directory, name, place.name, remote=place.remote, lease=place.lease, env=runtime.env
-    )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console, printable
+from reconciler.cli.ledger_copy import copy
 from reconciler.errors import ConfigError
 from reconciler.times import spoken_utc
 
@@ -213,3 +214,6 @@ def _owned_lines(environment: str, owned: Sequence[Owned]) -> list[str]:
 def _run_lines(runs: Iterable[Run]) -> list[str]:
     lines = [f"  {spoken_utc(run.started_at)}  {run.command}  {run.result or 'broken off'}" for run in runs]
     return ["Last runs:", *lines] if lines else ["No runs yet."]
+
+
+ledger.add_command(copy)

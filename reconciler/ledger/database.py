@@ -95,6 +95,10 @@ class Database(ABC):
     def columns(self, table: str) -> list[Column]:
         """The columns of ``table`` in their order."""
 
+    @abstractmethod
+    def number_after(self, table: str) -> None:
+        """Number new rows of ``table`` after those that were written with their number."""
+
     def read(
         self, record: type[_Record], decoders: Decoders, statement: str, values: tuple[object, ...] = ()
     ) -> list[_Record]:

@@ -50,3 +50,6 @@ class FencedDatabase(Database):
 
     def columns(self, table: str) -> list[Column]:
         return self._inner.columns(table)
+
+    def number_after(self, table: str) -> None:
+        self._inner.number_after(table)

@@ -53,6 +53,11 @@ class Ledger(
         """
         return cls(open_database(path, environment, warn))
 
+    @property
+    def database(self) -> Database:
+        """What its tables are kept in."""
+        return self._database
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commits everything written inside together, or nothing."""
         return self._database.transaction()

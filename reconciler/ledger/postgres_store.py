@@ -58,6 +58,12 @@ class PostgresDatabase(Database):
         )
         return [Column(name, self._evaluated(default)) for name, default in found]
 
+    def number_after(self, table: str) -> None:
+        if any(column.name == "id" for column in self.columns(table)):
+            self.rows(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"  # noqa: S608
+            )
+
     def _evaluated(self, expression: str | None) -> object:
         return None if expression is None else self.rows(f"SELECT {expression}")[0][0]
 

@@ -7,6 +7,7 @@ to be told of them and some days more.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 
@@ -345,6 +346,11 @@ MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
 """Script ``n`` brings a file of version ``n`` to ``n + 1``. Append; never edit a released one."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def table_names() -> list[str]:
+    """The tables in the order in which they were made: those that others refer to come first."""
+    return [name for script in MIGRATIONS for name in re.findall(r"CREATE TABLE (\w+)", script)]
 
 
 def statements(script: str) -> Iterator[str]:

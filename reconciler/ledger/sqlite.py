@@ -98,6 +98,9 @@ class FileDatabase(Database):
             for row in self.rows(f"PRAGMA table_info({table})")
         ]
 
+    def number_after(self, table: str) -> None:
+        """SQLite does so by itself."""
+
     def _evaluated(self, expression: str) -> object:
         return self.rows(f"SELECT {expression}")[0][0]  # a default of our schema
 
