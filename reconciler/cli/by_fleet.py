@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from reconciler.account import Account
+    from reconciler.account import Account, Runtime
     from reconciler.cli.apply import Carry
     from reconciler.cli.console import Console
     from reconciler.cli.progress import Progress
@@ -48,11 +48,11 @@ def publishable(reading: Reading, directory: Path, environment: str | None) -> t
     )
 
 
-def fleet_store(account: Account) -> PostgresStore:
+def fleet_store(project: Project, runtime: Runtime) -> PostgresStore:
     """The ledger that a fleet can share. Raises ConfigError for one that it cannot."""
     from reconciler.account import store_of
 
-    store = store_of(account.project, account.runtime)
+    store = store_of(project, runtime)
     if not isinstance(store, PostgresStore):
         raise ConfigError(
             "the ledger of this project is of this machine alone, so workers cannot share it",
@@ -70,7 +70,7 @@ def by_fleet(
     def carry(
         account: Account, planned: Planned, asked: Options, progress: Progress, stop: threading.Event
     ) -> Applied:
-        place = fleet_store(account).place
+        place = fleet_store(account.project, account.runtime).place
         account.ledger.publish(published.digest, published.packed, account.runtime.clock())
         with Queue(place.url, place.schema) as queue, LanesView(console) as view:
             return apply_by_fleet(

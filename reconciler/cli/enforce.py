@@ -137,15 +137,19 @@ Examples:
   reconciler enforce sites --once --dry-run                 what it would do now
   reconciler enforce sites --daemon --env production        as a service
   reconciler enforce sites --daemon --listen                told by webhooks of changes by hand
+  reconciler enforce sites --fleet --daemon                 by workers; stays to show how they are
   reconciler enforce history site:acme/hq sites             why each command was sent, or was not
   reconciler enforce resume site:acme/hq sites              after it stopped for a target"""
 )
 @options.project
 @click.option("--once", is_flag=True, help="One run: see to every target, and to what the horizon brings.")
 @click.option("--daemon", is_flag=True, help="Run until stopped, asleep until something is due.")
+@options.fleet
 @asked_for
 @click.pass_obj
-def run(console: Console, reading: options.Reading, asked: Asked, *, once: bool, daemon: bool) -> int:
+def run(
+    console: Console, reading: options.Reading, asked: Asked, *, once: bool, daemon: bool, fleet: bool
+) -> int:
     """Arm and disarm the sites of DIR by their schedules.
 
     With --once, exit code 0 says that every target is in its state or rightly left alone, 1 that one is
@@ -157,6 +161,10 @@ def run(console: Console, reading: options.Reading, asked: Asked, *, once: bool,
         raise ConfigError("--at and --dry-run go with --once", hint="Leave them out, or write --once.")
     if once and (asked.listen is not None or asked.clock != "machine"):
         raise ConfigError("--listen and --clock go with --daemon", hint="Leave them out, or write --daemon.")
+    if fleet:
+        from reconciler.cli.enforce_fleet import enforce_by_fleet
+
+        return enforce_by_fleet(console, reading, asked, once=once)
     try:
         project = reading.load()
     except ManifestError as exc:
@@ -321,7 +329,7 @@ def resume(
     from reconciler.enforcer.session import enforcement_lock
 
     site, project, runtime = _site(target), reading.load(), console.runtime(lock_timeout)
-    lock = enforcement_lock(project, runtime, "enforce resume")
+    lock = enforcement_lock(project, runtime, "enforce resume", with_fleet=True)
     with lock, store_of(project, runtime).open() as book:
         changed = resumed(book.watched(), str(site), partition)
         for (address, number), memory in changed.items():

@@ -48,6 +48,31 @@ def status(console: Console, ledger: str, environment: str | None, output_format
 @fleet.command(
     epilog="""\b
 Examples:
+  reconciler fleet release --env production"""
+)
+@options.ledger_url
+@click.option("--env", "-e", "environment", metavar="NAME", required=True, help="The environment.")
+@click.pass_obj
+def release(console: Console, ledger: str, environment: str) -> None:
+    """Let workers arm and disarm in an environment no more; a single `enforce` may again.
+
+    Lanes under way finish what they have sent.
+    """
+    from reconciler.cli.worker import base_of
+    from reconciler.fleet.commissioning import release as end
+    from reconciler.ledger import Ledger
+
+    base = base_of(console, ledger)
+    with Ledger(base.store(environment).database()) as book:
+        did = end(book, console.runtime().clock())
+    if not did:
+        raise ConfigError(f"no fleet enforces {environment}", hint="See `reconciler fleet status`.")
+    console.out(f"No worker arms or disarms in {environment} any more.")
+
+
+@fleet.command(
+    epilog="""\b
+Examples:
   reconciler fleet probe /run/reconciler/beat.json              is it alive?
   reconciler fleet probe /run/reconciler/beat.json --ready      does it take lanes?"""
 )

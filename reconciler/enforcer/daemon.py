@@ -17,6 +17,7 @@ from reconciler.enforcer.attention import Attention
 from reconciler.enforcer.clock import Clock, StepDetector, wait_until
 from reconciler.enforcer.feed import Feed
 from reconciler.enforcer.metrics import heartbeat_text, metrics_text
+from reconciler.enforcer.report import command_line
 from reconciler.enforcer.session import Session, open_session
 from reconciler.enforcer.tick import Sight, Tick, tick
 from reconciler.errors import ReconcilerError
@@ -188,11 +189,7 @@ class _Loop:
     def _hear(self, done: Tick) -> None:
         """Log what was done, and tell people of troubles while the loop goes on."""
         for row in done.records:
-            name = str(row.target) if row.partition is None else f"{row.target} partition {row.partition}"
-            note = f": {row.note}" if row.note else ""
-            self._note(
-                f"{name}: {row.state_before} -> {row.decided} {row.result}, {row.lateness:.1f} s late{note}"
-            )
+            self._note(command_line(row))
         now = self._clock.now()
         if done.sights:
             self._sights.update({sight.target.key: sight for sight in done.sights})

@@ -96,6 +96,13 @@ def message(sight: Sight) -> str:
     return sight.verdict.reason
 
 
+def command_line(row: CommandRecord) -> str:
+    """A row of the record in one line of a log."""
+    name = str(row.target) if row.partition is None else f"{row.target} partition {row.partition}"
+    note = f": {row.note}" if row.note else ""
+    return f"{name}: {row.state_before} -> {row.decided} {row.result}, {row.lateness:.1f} s late{note}"
+
+
 def commands_json(records: Sequence[CommandRecord]) -> list[JsonObject]:
     """Rows of the record, oldest first."""
     return [

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from reconciler.account import Account, Runtime, held_lock, open_account
+from reconciler.account import Account, Runtime, held_lock, open_account, store_of
 from reconciler.arming.project import Target, TargetKey, targets
 from reconciler.enforcer.journal import LedgerJournal
 from reconciler.enforcer.pace import Pace
 from reconciler.enforcer.surface import DealerSurface
 from reconciler.enforcer.watch import Watch
-from reconciler.ledger import Lock
+from reconciler.errors import LockedError
+from reconciler.ledger import BranchStore, FileStore, Ledger, Lock
 from reconciler.manifests import Project
 from reconciler.manifests.arming_model import check_model
 from reconciler.model import Address
@@ -38,9 +39,30 @@ class Session:
     scheduled: frozenset[TargetKey]
 
 
-def enforcement_lock(project: Project, runtime: Runtime, command: str) -> AbstractContextManager[Lock]:
-    """The right to arm and disarm in the environment; apply has a lock of its own and may run meanwhile."""
-    return held_lock(project, runtime, f"enforce:{project.environment.name}", command)
+@contextmanager
+def enforcement_lock(
+    project: Project, runtime: Runtime, command: str, *, with_fleet: bool = False
+) -> Iterator[Lock]:
+    """The right to arm and disarm in the environment; apply has a lock of its own and may run meanwhile.
+
+    ``with_fleet``: what is done under it may be done while workers arm; else they have that right, and
+    LockedError is raised.
+    """
+    store = store_of(project, runtime)
+    with held_lock(project, runtime, f"enforce:{project.environment.name}", command) as lock:
+        if not with_fleet and not isinstance(store, (FileStore, BranchStore)):  # those nobody can share
+            with store.open() as ledger:
+                _refuse_fleet(ledger, project.environment.name)
+        yield lock
+
+
+def _refuse_fleet(ledger: Ledger, environment: str) -> None:
+    if ledger.enforced() is not None:
+        raise LockedError(
+            f"environment {environment} is enforced by the workers of a fleet",
+            hint="Leave it to them, `reconciler fleet status` shows how they are; "
+            f"`reconciler fleet release --env {environment}` ends that.",
+        )
 
 
 @contextmanager

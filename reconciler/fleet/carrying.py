@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from reconciler.account import Runtime, open_account
@@ -17,12 +17,10 @@ from reconciler.fleet.applying import apply_lane, hindered, result_text
 from reconciler.fleet.leases import LaneLease, Leases
 from reconciler.fleet.projects import Projects
 from reconciler.fleet.queue import Job, Queue
-from reconciler.ledger import Holder, Ledger, Lock, Store, fence
-from reconciler.ledger.database import Database
-from reconciler.ledger.fenced import FencedDatabase
-from reconciler.ledger.fleet import Assignment, applying, check_open
+from reconciler.ledger import Ledger, Store
+from reconciler.ledger.fleet import Assignment, applying
+from reconciler.ledger.lane_store import LaneStore
 from reconciler.ledger.postgres_store import PostgresStore
-from reconciler.model import Shelf
 from reconciler.workflows import Applied
 
 _LOOK_EVERY = 0.5
@@ -103,7 +101,7 @@ class Carrier:
         task = place.ledger.task(taken)
         handout = place.ledger.handout(taken.run)
         assert handout is not None, taken.run
-        store = _LaneStore(place.store, lease, taken.run)
+        store = LaneStore(place.store, lease.hold, taken.run)
         try:
             with self.projects.project(job.bundle, place.ledger.published) as project:
                 stores: dict[tuple[Path, str], Store] = {(project.directory, job.environment): store}
@@ -116,34 +114,6 @@ class Carrier:
             raise
         except ReconcilerError as exc:  # a secret that this worker lacks, above all
             return hindered(task, f"worker {self.name}: {exc.message}")
-
-
-@dataclass(frozen=True, slots=True)
-class _LaneStore:
-    """The ledger of a lane: nothing is written once the lease is lost or the run is closed."""
-
-    store: PostgresStore
-    lease: LaneLease
-    run: int
-
-    def exists(self) -> bool:
-        return True
-
-    def open(self, warn: Callable[[str], None] | None = None) -> Ledger:  # noqa: ARG002  # nothing is amiss
-        return Ledger(FencedDatabase(self.store.database(), self._fence))
-
-    def lock(self, name: str, *, command: str, now: datetime) -> Lock:
-        return self.store.lock(name, command=command, now=now)
-
-    def shelf(self) -> Shelf | None:
-        return self.store.shelf()
-
-    def holder(self, name: str) -> Holder | None:
-        return self.store.holder(name)
-
-    def _fence(self, database: Database) -> None:
-        fence(database, self.lease.hold)
-        check_open(database, self.run)
 
 
 @dataclass(slots=True)

@@ -20,9 +20,8 @@ from procrastinate.schema import SchemaManager
 
 from reconciler.errors import LedgerError
 
-Work = Literal["apply", "enforce"]
-WORKS: tuple[Work, ...] = ("apply", "enforce")
-"""Each has a queue of its own name: an apply must not keep sites from being armed on time."""
+Work = Literal["apply"]
+"""What is done with a job; the queue's name. What is enforced waits by its instants, in the ledger."""
 
 logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what happens is told in the house's own lines
 logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from reconciler.account import Runtime
 from reconciler.errors import LedgerError
 from reconciler.fleet.carrying import Carrier, Place
+from reconciler.fleet.enforcement import Enforcement
 from reconciler.fleet.leases import Leases
 from reconciler.fleet.projects import Projects
 from reconciler.fleet.queue import Queue, worker_app
-from reconciler.fleet.worker import Profile, Worker
+from reconciler.fleet.rounds import WIDTH
+from reconciler.fleet.worker import Duties, Profile, Tally, Worker
 from reconciler.ledger import Ledger
 from reconciler.ledger.lane_store import PATIENCE
 from reconciler.ledger.postgres_store import PostgresStore
@@ -83,13 +85,24 @@ def worker(base: Base, me: Profile, runtime: Runtime, note: Callable[[str], None
         places = Places(base, me.name, note)
         stack.callback(places.close)
         carrier = Carrier(me.name, places, projects, queue, runtime, draining, note)
+        tally = Tally()
+        enforcement = Enforcement(
+            own,
+            places,
+            projects,
+            runtime,
+            width=WIDTH,
+            draining=draining,
+            done=tally.enforced,
+            note=note,
+        )
         yield Worker(
             me,
             worker_app(base.url, base.schema),
-            {"apply": carrier.carry_out},
+            Duties({"apply": carrier.carry_out}, enforcement, places.abandon),
             own,
             draining,
+            tally,
             clock=runtime.clock,
             note=note,
-            abandon=places.abandon,
         )

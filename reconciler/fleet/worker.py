@@ -32,6 +32,8 @@ from procrastinate.jobs import Status
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
 from reconciler.files import write_whole
+from reconciler.fleet.enforcement import Enforcement
+from reconciler.fleet.enforcing import Enforced
 from reconciler.fleet.queue import Job, Work, job_of
 from reconciler.ledger import Ledger
 from reconciler.ledger.fleet import WorkerRecord
@@ -62,7 +64,9 @@ class Profile:
 class Tally:
     """What a worker has done and does. Thread-safe."""
 
-    ended: Counter[tuple[Work, str]] = field(default_factory=Counter)
+    ended: Counter[tuple[str, str]] = field(default_factory=Counter)
+    commands: Counter[str] = field(default_factory=Counter)
+    late: float = 0.0
     working: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -70,49 +74,84 @@ class Tally:
         with self._lock:
             self.working += 1
 
-    def end(self, work: Work, word: str) -> None:
+    def end(self, work: str, word: str) -> None:
         with self._lock:
             self.working -= 1
             self.ended[work, word] += 1
 
-    def counts(self) -> list[tuple[Work, str, int]]:
-        """How many jobs of each work ended with each word."""
+    def enforced(self, enforced: Enforced) -> None:
+        """A lane was looked after."""
         with self._lock:
-            return sorted((work, word, count) for (work, word), count in self.ended.items())
+            self.ended["enforce", "ended"] += 1
+            for row in enforced.run.records:
+                self.commands[row.result] += 1
+                self.late += row.lateness if row.result == "confirmed" else 0.0
+
+    def lines(self) -> list[str]:
+        """All of it as Prometheus reads it."""
+        with self._lock:
+            return [
+                f"# HELP {_PREFIX}_lanes_total Lanes by kind of work and how they ended.",
+                f"# TYPE {_PREFIX}_lanes_total counter",
+                *(
+                    f'{_PREFIX}_lanes_total{{work="{work}",result="{word}"}} {count}'
+                    for (work, word), count in sorted(self.ended.items())
+                ),
+                f"# HELP {_PREFIX}_commands_total Arming commands by how they ended.",
+                f"# TYPE {_PREFIX}_commands_total counter",
+                *(
+                    f'{_PREFIX}_commands_total{{result="{result}"}} {count}'
+                    for result, count in sorted(self.commands.items())
+                ),
+                f"# HELP {_PREFIX}_late_seconds Seconds from a transition to its confirmed command.",
+                f"# TYPE {_PREFIX}_late_seconds summary",
+                f"{_PREFIX}_late_seconds_sum {self.late:.3f}",
+                f"{_PREFIX}_late_seconds_count {self.commands['confirmed']}",
+            ]
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What a worker does.
+
+    ``works``: what is done with a job of each kind; it returns a word on how that ended. ``enforcement``:
+    what goes on besides. ``abandon``: gives back at once what is held, for a second signal.
+    """
+
+    works: Mapping[Work, Callable[[Job], str]]
+    enforcement: Enforcement
+    abandon: Callable[[], None]
 
 
 class Worker:
     """Serves the queue ``app`` until it is told to stop.
 
-    ``works``: what is done with a job of each kind; it returns a word on how that ended. ``draining`` is
-    shared with these: once set, they stop after the writes in flight. ``abandon``: gives back at once what
-    is held, for a second signal.
+    ``draining`` is shared with its ``duties``: once set, they stop after the writes in flight.
     """
 
     def __init__(
         self,
         me: Profile,
         app: App,
-        works: Mapping[Work, Callable[[Job], str]],
+        duties: Duties,
         ledger: Ledger,
         draining: threading.Event,
+        tally: Tally,
         *,
         clock: Callable[[], datetime],
         note: Callable[[str], None],
-        abandon: Callable[[], None],
     ) -> None:
         self._me = me
         self._app = app
-        self._works = works
+        self._duties = duties
         self._ledger = ledger
         self._draining = draining
         self._clock = clock
         self._note = note
-        self._abandon = abandon
-        self._tally = Tally()
+        self._tally = tally
         self._beats = 0
         self._unheard = False
-        for work in works:
+        for work in duties.works:
             app.task(name=work)(self._task(work))
 
     def _task(self, work: Work) -> Callable[..., None]:
@@ -120,7 +159,7 @@ class Worker:
             self._tally.begin()
             word = "failed"
             try:
-                word = self._works[work](job_of(work, arguments))
+                word = self._duties.works[work](job_of(work, arguments))
             except ReconcilerError as exc:
                 self._note(f"{arguments['lane']}: {exc.message}. {exc.hint}")
             finally:
@@ -131,24 +170,28 @@ class Worker:
     def run(self) -> None:
         """Until SIGTERM or SIGINT has come and every lane under way is ended or given back."""
         over = threading.Event()
+        enforcing = threading.Thread(target=self._duties.enforcement.run, name="enforcement")
         beating = threading.Thread(target=self._keep_beating, args=(over,), name="beat", daemon=True)
         self._beat()
         beating.start()
+        enforcing.start()
         try:
             asyncio.run(self._serve())
         finally:
+            self._draining.set()
+            enforcing.join()
             over.set()
             beating.join()
             self._goodbye()
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(len(self._works) * self._me.lanes + 4))
+        loop.set_default_executor(ThreadPoolExecutor(len(self._duties.works) * self._me.lanes + 4))
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, stopped)
         async with self._app.open_async():
-            serving = [asyncio.create_task(self._serve_one(work)) for work in self._works]
+            serving = [asyncio.create_task(self._serve_one(work)) for work in self._duties.works]
             reaping = asyncio.create_task(self._reap())
             await stopped.wait()
             for task in (*serving, reaping):
@@ -158,7 +201,7 @@ class Worker:
     def _on_signal(self, stopped: asyncio.Event) -> None:
         if self._draining.is_set():
             self._note("Stopping at once: what is held is given back; writes in flight are looked up later.")
-            self._abandon()
+            self._duties.abandon()
             self._goodbye()
             os._exit(1)
         self._note("Draining: the writes in flight are finished, no other lane is begun.")
@@ -271,12 +314,4 @@ class Worker:
                 f"{_PREFIX}_{name} {value}",
             )
         ]
-        lines += [
-            f"# HELP {_PREFIX}_lanes_total Lanes by kind of work and how they ended.",
-            f"# TYPE {_PREFIX}_lanes_total counter",
-        ]
-        lines += [
-            f'{_PREFIX}_lanes_total{{work="{work}",result="{word}"}} {count}'
-            for work, word, count in self._tally.counts()
-        ]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *self._tally.lines()]) + "\n"

@@ -74,9 +74,12 @@ def applying(lane: str) -> str:
 
 
 def check_open(database: Database, run: int) -> None:
-    """Let the transaction under way stand only while ``run`` is open to workers. Raises LeaseLostError."""
+    """Let the transaction under way stand only while ``run`` is open to workers. On PostgreSQL only.
+
+    Nobody closes it before the transaction has ended. Raises LeaseLostError.
+    """
     rows = database.rows(
-        "SELECT closed FROM handouts WHERE environment = ? AND run = ?", (database.environment, run)
+        "SELECT closed FROM handouts WHERE environment = ? AND run = ? FOR SHARE", (database.environment, run)
     )
     if not rows or rows[0]["closed"]:
         raise LeaseLostError(
@@ -119,12 +122,39 @@ class FleetTables(Tables):
         return packed
 
     def unpublish(self, before: datetime) -> int:
-        """Drop the projects published before ``before`` that no open run uses; how many there were."""
+        """Drop the projects published before ``before`` that nobody works with; how many there were."""
         return self._database.change(
             "DELETE FROM bundles WHERE environment = ? AND published_at < ? AND digest NOT IN"
-            " (SELECT bundle FROM handouts WHERE environment = ? AND closed = 0)",
-            (self._database.environment, stamp(before), self._database.environment),
+            " (SELECT bundle FROM handouts WHERE environment = ? AND closed = 0"
+            " UNION SELECT bundle FROM enforced WHERE environment = ?)",
+            (
+                self._database.environment,
+                stamp(before),
+                self._database.environment,
+                self._database.environment,
+            ),
         )
+
+    def enforce_from(self, bundle: str | None, now: datetime) -> None:
+        """From now on workers arm by the published project ``bundle``; None: they arm nothing any more."""
+        if bundle is None:
+            self._database.change("DELETE FROM enforced WHERE environment = ?", (self._database.environment,))
+            return
+        self._database.change(
+            "INSERT INTO enforced (environment, bundle, published_at) VALUES (?, ?, ?)"
+            " ON CONFLICT (environment) DO UPDATE SET bundle = excluded.bundle,"
+            " published_at = excluded.published_at",
+            (self._database.environment, bundle, stamp(now)),
+        )
+
+    def enforced(self) -> str | None:
+        """The published project that workers arm by; None where they do not."""
+        return self.all_enforced().get(self._database.environment)
+
+    def all_enforced(self) -> dict[str, str]:
+        """By environment, for all of the ledger: the published project that workers arm by."""
+        rows = self._database.rows("SELECT environment, bundle FROM enforced")
+        return {row["environment"]: row["bundle"] for row in rows}
 
     def hand_out(self, run: int, bundle: str, parallelism: int, tasks: Mapping[str, tuple[str, int]]) -> None:
         """Open ``run`` to workers: by lane what is to be done there, and how many changes that is.

@@ -301,6 +301,12 @@ CREATE TABLE bundles (
     PRIMARY KEY (environment, digest)
 ) STRICT;
 
+CREATE TABLE enforced (
+    environment  TEXT PRIMARY KEY,
+    bundle       TEXT NOT NULL,
+    published_at TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE handouts (
     environment TEXT NOT NULL,
     run         INTEGER NOT NULL REFERENCES runs (id),

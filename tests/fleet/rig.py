@@ -22,7 +22,7 @@ from reconciler.ledger import Ledger
 from reconciler.ledger.postgres_session import Place
 from reconciler.ledger.postgres_store import PostgresStore
 from reconciler.manifests.ledger_setting import database_place
-from reconciler.sandbox import Sandbox, Switches
+from reconciler.sandbox import Sandbox, Switches, credentials
 
 DEALERS = {"acme": 12341, "bravo": 12342, "delta": 12343}
 SECRET = "a-secret-of-the-hook"
@@ -32,7 +32,7 @@ PATIENCE = 30.0
 SETTINGS = """\
 version: 1
 environments:
-  far: {{base_url: "{url}", sandbox: true}}
+  far: {{base_url: "{url}", sandbox: true, dealers: {{{keys}}}}}
 ledger: {ledger}
 safety: {{max_delete_count: 100, max_delete_percent: 100}}
 """
@@ -74,6 +74,11 @@ contacts:
   - {{id: kim, first_name: Kim, last_name: Lee, email: kim@example.com}}
 arming: {{schedule: nights}}
 """
+
+
+def key_of(dealer: str) -> str:
+    """The variable that holds the key of a dealer."""
+    return f"KEY_{dealer.upper()}"
 
 
 def manifests(dealers: Mapping[str, int], sites: int) -> dict[str, str]:
@@ -131,12 +136,14 @@ class Fleet:
             "CHEKT_CLIENT_ID": simulator.CLIENT_ID,
             "CHEKT_CLIENT_SECRET": simulator.CLIENT_SECRET,
             "HOOK_SECRET": SECRET,
+            **{key_of(name): credentials.dealer_key(number) for name, number in DEALERS.items()},
             "XDG_STATE_HOME": str(self.home),
         }
 
     def write(self, files: Mapping[str, str]) -> None:
         self.directory.mkdir(exist_ok=True)
-        settings = SETTINGS.format(url=self.url, ledger=self.ledger_url)
+        keys = ", ".join(f"{name}: {{api_key: {{env: {key_of(name)}}}}}" for name in DEALERS)
+        settings = SETTINGS.format(url=self.url, ledger=self.ledger_url, keys=keys)
         for name, text in {**files, "reconciler.yaml": settings}.items():
             (self.directory / name).write_text(text, encoding="utf-8")
 
