@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from reconciler.certification.record import Record
+from reconciler.errors import RemoteError
 from reconciler.ledger import FileStore
 from reconciler.listening import ArmingEvent, Endpoint, Received, Receiver, Signing, arming_event
 from reconciler.listening.admission import Admission, Refusal
@@ -40,12 +42,14 @@ class Inbox:
         self._port = 0
         self._stack = ExitStack()
         self._receiver: Receiver | None = None
+        self._place = socket.socket()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="certification-")))
             ledger = stack.enter_context(FileStore(directory / "ledger.db", "certification").open())
             self._commits = stack.enter_context(GroupCommit(ledger, self._clock))
+            stack.callback(self._release)
             stack.callback(self.cut)
             self.connect()
             self.url = f"http://{_HOST}:{self._port}{self._path}"
@@ -58,26 +62,35 @@ class Inbox:
         self._stack.close()
 
     def connect(self) -> None:
-        """Be there: on the same port as before."""
+        """Be there: on the same port as before. Raises RemoteError where it was taken meanwhile."""
+        self._release()
         signing = Signing((self.secret.encode(),), "x-webhook-signature", None, ("sha256_hex",))
         endpoint = Endpoint("certification", self._path, "partner", signing)
-        self._receiver = Receiver(
-            self._commits,
-            Admission((endpoint,)),
-            _HOST,
-            self._port,
-            self._clock,
-            heard=self._heard,
-            refused=self._refused,
-        )
-        self._port = self._receiver.port
-        self._receiver.__enter__()
+        try:
+            receiver = Receiver(
+                self._commits,
+                Admission((endpoint,)),
+                _HOST,
+                self._port,
+                self._clock,
+                heard=self._heard,
+                refused=self._refused,
+            )
+        except OSError as exc:
+            raise RemoteError(f"our receiver cannot listen on {_HOST}:{self._port}: {exc.strerror}") from exc
+        self._port = receiver.port
+        self._receiver = receiver
+        receiver.__enter__()
 
     def cut(self) -> None:
         """Be gone: nothing listens on the port any more."""
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.__exit__(None, None, None)
+            self._place = _held(self._port)
+
+    def _release(self) -> None:
+        self._place.close()
 
     def events(self) -> list[ArmingEvent]:
         """The events kept since ``clear``, in the order in which they came."""
@@ -100,3 +113,12 @@ class Inbox:
 
     def _refused(self, refusal: Refusal, _peer: str) -> None:
         self._record.note("webhook", f"a delivery was refused: {refusal.reason.replace('_', ' ')}")
+
+
+def _held(port: int) -> socket.socket:
+    """A socket that keeps others from ``port`` and answers nobody, as far as that can be had."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with suppress(OSError):
+        place.bind((_HOST, port))
+    return place
