@@ -23,6 +23,10 @@ HORIZON = timedelta(minutes=1)
 """How far ahead a lane stays for its transitions before it is given back: longer than ``agenda.LEAD``."""
 
 
+TELLING = timedelta(minutes=1)
+"""People are told only where nothing changes for so long: a receiver that is slow must not hold up a lane."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enforced:
     """What was done in a lane. ``next_at``: when it is next to be taken up. ``told``: what people heard."""
@@ -68,5 +72,8 @@ def enforce_lane(
         alerts = Alerts(ledger, receivers(part, held))
         told = alerts.heed_others(session.scheduled, run.ended_at)
         alerts.heed(run.sights.values(), run.ended_at)
-        told += alerts.tell()
-        return Enforced(run, agenda.end(watch, run.ended_at), tuple(told))
+        next_at = agenda.end(watch, run.ended_at)
+        change = watch.transition_at()
+        if change is None or change - run.ended_at > TELLING:
+            told += alerts.tell()
+        return Enforced(run, next_at, tuple(told))

@@ -32,7 +32,7 @@ def main(directory: str, url: str, schema: str) -> None:
         return datetime.now(tz=UTC) + ahead
 
     def note(text: str) -> None:
-        sys.stdout.write(f"{datetime.now(tz=UTC):%H:%M:%S.%f} {worker} {text}\n")
+        sys.stdout.write(f"{datetime.now(tz=UTC).isoformat()} {worker} {text}\n")
         sys.stdout.flush()
 
     worker = worker_name()
