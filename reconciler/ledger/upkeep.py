@@ -11,7 +11,7 @@ from reconciler.model import AS_FOUND, Address, Resource
 from reconciler.planning.renames import moved, readdressed
 
 _LANES_LOOK = 0.5
-_LANES_STOP = 90.0
+LANES_STOP = 90.0
 """Seconds that a worker may need for its writes in flight: a request's time-outs, and a look at the end."""
 
 
@@ -26,7 +26,7 @@ def take_lanes_back(ledger: Ledger, sleep: Callable[[float], object]) -> None:
         ledger.close_handout(run)
     waited = 0.0
     while runs and (workers := {name for run in runs for name in ledger.still_at_work(run)}):
-        if waited >= _LANES_STOP:
+        if waited >= LANES_STOP:
             raise LockedError(
                 f"workers are still busy with lanes of a run that ended: {', '.join(sorted(workers))}",
                 hint="Run the command again when they have stopped; `reconciler fleet status` shows them.",

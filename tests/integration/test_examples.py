@@ -11,10 +11,10 @@ import pytest
 
 from tests.integration.conftest import EXAMPLES, Cli, Served
 
-WORKFLOWS = "github"
-"""What runs the projects rather than a project: see tests/github."""
+RUNNERS = ("github", "kubernetes", "systemd")
+"""What runs the projects rather than a project: see tests/github and tests/deployment."""
 
-NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name != WORKFLOWS)
+NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name not in RUNNERS)
 
 
 @pytest.mark.parametrize("name", NAMES)
