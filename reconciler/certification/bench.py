@@ -270,9 +270,12 @@ class Bench:
         return at
 
     def refused(self, state: str, at: datetime | None = None) -> None:
-        """Report a state that must not be taken: refused, and the state as before. Raises NotMetError."""
+        """Report a state that must not be taken, and see the state as before. Raises NotMetError.
+
+        What cannot follow is to be refused; what was overtaken (``at``) may be passed over in silence.
+        """
         before = self.seen()
-        if self.report(state, at) is None and self.seen() != before:
+        if self.report(state, at) is None and (at is None or self.seen() != before):
             why = f"it cannot follow on {before}" if at is None else f"{before} is newer"
             raise NotMetError(f"{state} was taken although {why}")
         self.expect(before)
@@ -288,6 +291,7 @@ class Bench:
     def disarm(self) -> None:
         """Begin from a closed, disarmed site, with nothing heard of. Raises NotMetError, RemoteError."""
         if self.field is not None:
+            self.field.drop_faults()
             self.field.door("closed")
             self.field.put("disarmed")
         elif self.seen() != "disarmed":

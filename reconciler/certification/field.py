@@ -51,7 +51,7 @@ class Field:
         """Switches, doors, codes, faults and webhooks as they were found."""
         self._send("PUT", f"{_SIM}/switches", self._touched)
         self._send("PATCH", self._object, self._found)
-        self._drop_faults()
+        self.drop_faults()
         for hook in self._hooks:
             self._send("DELETE", f"{_SIM}/objects/webhook/{hook}")
         self._hooks.clear()
@@ -80,6 +80,18 @@ class Field:
         self._faults.append(fault)
         self._record.note("field", f"the network is told to fail: {action}")
         self._send("POST", f"{_SIM}/faults", fault)
+
+    def drop_faults(self) -> None:
+        """Forget the faults set here that have struck nobody; others' stay."""
+        waiting = wire.array(self._client.transport.send(Call("GET", f"{_SIM}/faults", once=True)).body, ())
+        left = [dict(each) for each in waiting or () if wire.is_object(each)]
+        ours = [each for each in left if _aim(each) in map(_aim, self._faults)]
+        self._faults.clear()
+        if ours:
+            self._send("DELETE", f"{_SIM}/faults")
+            for fault in left:
+                if fault not in ours:
+                    self._send("POST", f"{_SIM}/faults", fault)
 
     def hook(self, url: str, events: list[JsonValue], secret: str) -> None:
         """Have the account's webhooks go to ``url`` too, as if somebody had registered it."""
@@ -134,18 +146,6 @@ class Field:
     def deliver(self) -> None:
         """Have the webhooks sent that are due; a served simulator does so by itself, too."""
         self._send("POST", f"{_SIM}/deliveries")
-
-    def _drop_faults(self) -> None:
-        """Forget the faults set here that have struck nobody; others' stay."""
-        waiting = wire.array(self._client.transport.send(Call("GET", f"{_SIM}/faults", once=True)).body, ())
-        left = [dict(each) for each in waiting or () if wire.is_object(each)]
-        ours = [each for each in left if _aim(each) in map(_aim, self._faults)]
-        self._faults.clear()
-        if ours:
-            self._send("DELETE", f"{_SIM}/faults")
-            for fault in left:
-                if fault not in ours:
-                    self._send("POST", f"{_SIM}/faults", fault)
 
     def _object_at(self, path: str) -> JsonObject:
         answer = self._client.transport.send(Call("GET", path, once=True))

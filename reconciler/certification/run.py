@@ -54,10 +54,10 @@ def certify(
     record = Record(runtime.clock)
     observed = replace(runtime, observer=Observers((runtime.observer, record)))
     started_at = runtime.clock()
-    findings = []
+    findings: list[Finding] = []
+    remarks: list[str] = []
     with enforcement_lock(project, runtime, "certify"), ExitStack() as stack:
-        bench = stack.enter_context(_bench(project, observed, chosen, record, way))
-        remarks: list[str] = []
+        bench = stack.enter_context(_bench(project, observed, chosen, record, way, remarks))
         with _put_back(bench, remarks):
             for requirement in requirements:
                 finding = _find(requirement, project, bench)
@@ -91,7 +91,12 @@ def _chosen(project: Project, only: Sequence[str]) -> tuple[Requirement, ...]:
 
 @contextmanager
 def _bench(
-    project: Project, runtime: Runtime, site: Resource, record: Record, way: Way | None
+    project: Project,
+    runtime: Runtime,
+    site: Resource,
+    record: Record,
+    way: Way | None,
+    remarks: list[str],
 ) -> Iterator[Bench]:
     """The site with all that drives it: the API, and on the simulator the field and our receiver."""
     environment = project.environment
@@ -116,12 +121,19 @@ def _bench(
             bench.reports = Reports(partner, site.address, place, record)
         if environment.base_url is None or grounds.host_of(project) != grounds.DEV_HOST:
             bench.field = Field(dealer.client, place.site_id, record)
-            stack.callback(bench.field.restore)
+            stack.callback(_restore, bench.field, remarks)
             if bench.reports is None:
                 bench.inbox = stack.enter_context(Inbox(runtime.clock, record))
                 bench.field.set_switches(deliveries="loopback", exit_delay=0.0)
                 bench.field.hook(bench.inbox.url, [EVENT], bench.inbox.secret)
         yield bench
+
+
+def _restore(field: Field, remarks: list[str]) -> None:
+    try:
+        field.restore()
+    except RemoteError as exc:
+        remarks.append(f"The sandbox's switches, doors and codes could not be put back: {exc.message}")
 
 
 @contextmanager

@@ -146,7 +146,10 @@ def _holds(call: Call, state: ArmingState, status: str, at: datetime) -> bool:
             return False
     if status == state.status:
         return "logs_repeats" in call.switches.flaws
+    if status in _AFTER[state.status]:
+        return True
     invalid = call.switches.invalid_transition
-    if status not in _AFTER[state.status] and invalid != "accept":
-        raise Refusal(int(invalid), f"{state.status} is not followed by {status}", code="invalid_transition")
-    return True
+    if invalid in ("409", "422"):
+        said = f"{state.status} is not followed by {status}"
+        raise Refusal(int(invalid), said, code="invalid_transition")
+    return invalid == "accept"

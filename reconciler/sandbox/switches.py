@@ -151,7 +151,7 @@ class Switches:
     user_codes: Literal["any", "known"] = "any"
     open_zone: Literal["error", "failure"] = "error"
     arming_model: Literal["chekt_triggered", "partner_triggered"] = "chekt_triggered"
-    invalid_transition: Literal["409", "422", "accept"] = "409"
+    invalid_transition: Literal["409", "422", "ignore", "accept"] = "409"
     stale_report: Literal["409", "422", "ignore", "accept"] = "409"
     report_offsets: Literal["utc", "any"] = "utc"
     report_ahead: float = 60.0

@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 
 from reconciler.account import Runtime
-from reconciler.certificate import Certificate
+from reconciler.certificate import Certificate, Finding
 from reconciler.certification import certify
 from reconciler.manifests import load
 from reconciler.redaction import Redactor
 from reconciler.sandbox import Fault, Sandbox, Switches, credentials, transport
+from reconciler.sandbox.errors import Dropped
 
 MODELS = ("chekt_triggered", "partner_triggered")
 SITE = "site:acme/certification"
@@ -75,11 +76,14 @@ class VirtualClock:
 
 
 class Host(Sandbox):
-    """A sandbox that can hide that it is one."""
+    """A sandbox that can hide that it is one, and die."""
 
     hidden = False
+    dead = False
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if self.dead:
+            raise Dropped(timed_out=False, seconds=0)
         if self.hidden and environ["PATH_INFO"].startswith("/sim/"):
             environ["PATH_INFO"] = "/nowhere"
         return super().__call__(environ, start_response)
@@ -106,14 +110,20 @@ class Rig:
             content = {"external_id": name, "name": name, "timezone": "Asia/Seoul"}
             self.sandbox.set_up(12345, {"sites": [content]})
 
-    def run(self, *only: str, faults: Sequence[Fault] = (), site: str | None = None) -> Certificate:
+    def run(
+        self,
+        *only: str,
+        faults: Sequence[Fault] = (),
+        site: str | None = None,
+        told: Callable[[Finding], None] = lambda _: None,
+    ) -> Certificate:
         """Certify the site."""
         for fault in faults:
             self.sandbox.add_fault(fault)
         runtime = Runtime(self.variables, Redactor(), self.clock, sleep=self.clock.sleep)
         project = load(self.directory, env={}, environment=self.environment)
         with transport(self.sandbox) as way:
-            return certify(project, runtime, site, only, way=way)
+            return certify(project, runtime, site, only, told=told, way=way)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -156,6 +166,10 @@ class Rig:
     def hide_the_simulator(self) -> None:
         """Make the host look like another one: its operations for the simulator are not there."""
         self.sandbox.hidden = True
+
+    def die(self) -> None:
+        """End every connection from now on."""
+        self.sandbox.dead = True
 
     def _sim(self, method: str, path: str, body: object = None) -> Any:
         with httpx.Client(transport=transport(self.sandbox), base_url="http://sandbox.localhost") as client:

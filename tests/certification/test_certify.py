@@ -44,7 +44,11 @@ def flaw(*names: str) -> Break:
 BREAKS: dict[str, dict[str, list[Break]]] = {
     "mode-transitions": {
         "chekt_triggered": [flaw("one_mode"), flaw("silent_field"), Break({"arming_delay": 9.0})],
-        "partner_triggered": [flaw("one_mode"), Break({"invalid_transition": "accept"})],
+        "partner_triggered": [
+            flaw("one_mode"),
+            Break({"invalid_transition": "accept"}),
+            Break({"invalid_transition": "ignore"}),
+        ],
     },
     "exit-delay": {
         "chekt_triggered": [flaw("no_exit_delay")],
@@ -243,3 +247,10 @@ def test_webhooks_that_come_twice_late_or_out_of_order_do_no_harm(rig: Rigs) -> 
     faults = [Fault("duplicate", count=5), Fault("reorder", count=2), Fault("late", seconds=2, count=2)]
     certificate = rig("chekt_triggered").run(faults=faults)
     assert certificate.passed, told(certificate)
+
+
+def test_a_sandbox_that_dies_is_told_of_and_what_was_found_is_not_lost(rig: Rigs) -> None:
+    at = rig("chekt_triggered")
+    certificate = at.run("open-zone", "time-zones", told=lambda _: at.die())
+    assert [each.verdict for each in certificate.findings] == [Verdict.PASSED, Verdict.FAILED]
+    assert len(certificate.remarks) == 2
