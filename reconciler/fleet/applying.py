@@ -16,10 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from reconciler.account import Account
 from reconciler.engine import Event
 from reconciler.errors import LedgerError, ReconcilerError
-from reconciler.kinds import REGISTRY
-from reconciler.ledger import lane_of
+from reconciler.fleet.parts import lane_of_change
 from reconciler.model import Action, Address, Change, Outcome, OutcomeStatus, Plan, Report
-from reconciler.planning.scope import chain
 from reconciler.render.json import from_json, to_json
 from reconciler.workflows import Applied, Options, carry_out, looked_at_again, make_saved_plan
 
@@ -57,8 +55,7 @@ def _lane(change: Change) -> str | None:
     bare = change.action is Action.ADOPT and not change.applied_fields()
     if bare or change.action is Action.MANUAL:
         return None
-    top = next((step for step in chain(change.address) if REGISTRY[step.kind].parent == "dealer"), None)
-    return None if top is None else lane_of(top)
+    return lane_of_change(change.address)
 
 
 def _saved(plan: Plan, changes: Sequence[Change]) -> Plan:

@@ -15,6 +15,7 @@ from reconciler.engine import Event, StepFinished
 from reconciler.errors import LeaseLostError, LedgerError, ReconcilerError
 from reconciler.fleet.applying import apply_lane, hindered, result_text
 from reconciler.fleet.leases import LaneLease, Leases
+from reconciler.fleet.parts import applied_part
 from reconciler.fleet.projects import Projects
 from reconciler.fleet.queue import Job, Queue
 from reconciler.ledger import Ledger, Store
@@ -106,7 +107,7 @@ class Carrier:
             with self.projects.project(job.bundle, place.ledger.published) as project:
                 stores: dict[tuple[Path, str], Store] = {(project.directory, job.environment): store}
                 runtime = replace(self.runtime, stores=stores, permit=lease.check, notice=None)
-                with open_account(project, runtime) as account:
+                with open_account(applied_part(project, job.lane), runtime) as account:
                     return apply_lane(
                         account, task, taken.run, handout.parallelism, on_event=watch.heard, stop=watch.stop
                     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from reconciler.chekt.budget import read_bucket
 from reconciler.fleet.queue import Backlog, Queue
 from reconciler.fleet.serving import NOBODY, Base
 from reconciler.ledger import LaneRow, LaneTables, Ledger, lane_of
@@ -66,6 +67,22 @@ class EnvironmentStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetStatus:
+    """The request budget of one credential, named by a digest: nobody can tell the credential from it.
+
+    ``tokens``: left when it was last used, negative where requests wait. ``limit``: requests a minute that
+    the server states, None before it did. ``share`` of it that is used since the last refusal. ``blocked``:
+    seconds for which nothing is sent.
+    """
+
+    name: str
+    tokens: float
+    limit: int | None
+    share: float
+    blocked: float
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A fleet at ``at``."""
 
@@ -73,6 +90,7 @@ class Status:
     workers: tuple[WorkerRecord, ...]
     environments: tuple[EnvironmentStatus, ...]
     queue: tuple[Backlog, ...]
+    budgets: tuple[BudgetStatus, ...] = ()
 
     def beat_age(self, worker: WorkerRecord) -> float:
         """Seconds since ``worker`` was last heard of, by its clock and this one's."""
@@ -88,7 +106,23 @@ def status(base: Base, now: datetime, environment: str | None) -> Status:
             tuple(ledger.workers()),
             tuple(_environment(base, name, now) for name in names),
             _backlog(queue, environment),
+            _budgets(ledger.budgets(), now),
         )
+
+
+def _budgets(kept: Mapping[str, str], now: datetime) -> tuple[BudgetStatus, ...]:
+    found = {name: read_bucket(text.encode()) for name, text in sorted(kept.items())}
+    return tuple(
+        BudgetStatus(
+            name.removeprefix("budget-")[:12],
+            round(bucket.tokens, 1),
+            bucket.limit,
+            bucket.learned.share,
+            max(0.0, round(bucket.blocked_until - now.timestamp(), 1)),
+        )
+        for name, bucket in found.items()
+        if bucket is not None
+    )
 
 
 def _backlog(queue: Queue, environment: str | None) -> tuple[Backlog, ...]:
@@ -180,6 +214,7 @@ def to_json(found: Status) -> JsonObject:
             for each in found.environments
         ],
         "queue": [asdict(each) for each in found.queue],
+        "budgets": [asdict(each) for each in found.budgets],
     }
 
 
@@ -225,6 +260,21 @@ def as_text(found: Status) -> str:
         lines += _table(
             ("environment", "work", "waiting", "at work"),
             [(each.environment, each.work, str(each.waiting), str(each.working)) for each in found.queue],
+        )
+    if found.budgets:
+        lines += ["", "request budgets, by credential"]
+        lines += _table(
+            ("digest", "left", "a minute", "used", "blocked"),
+            [
+                (
+                    each.name,
+                    f"{each.tokens:.0f}",
+                    "-" if each.limit is None else str(each.limit),
+                    f"{each.share:.0%}",
+                    _seconds(each.blocked or None),
+                )
+                for each in found.budgets
+            ],
         )
     return "\n".join(lines)
 

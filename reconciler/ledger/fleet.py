@@ -320,6 +320,10 @@ class FleetTables(Tables):
         )
         return [(Address.parse(row["target"]), row["lateness"]) for row in rows]
 
+    def budgets(self) -> dict[str, str]:
+        """The request budgets that machines share, by name, as they are kept. On PostgreSQL only."""
+        return {row["name"]: row["bucket"] for row in self._database.rows("SELECT name, bucket FROM budgets")}
+
     def report_worker(self, record: WorkerRecord) -> None:
         """Write down how a worker is; its row is made the first time."""
         self._database.change(

@@ -14,7 +14,15 @@ import pytest
 from reconciler.cli.console import Console
 from reconciler.cli.main import run
 from reconciler.fleet.queue import Backlog
-from reconciler.fleet.status import EnvironmentStatus, LaneStatus, RunStatus, Status, as_text, quantile
+from reconciler.fleet.status import (
+    BudgetStatus,
+    EnvironmentStatus,
+    LaneStatus,
+    RunStatus,
+    Status,
+    as_text,
+    quantile,
+)
 from reconciler.ledger.fleet import WorkerRecord
 from tests.fleet.rig import fleet, wait_for
 from tests.postgresql import Server
@@ -37,6 +45,7 @@ SHOWN = Status(
         ),
     ),
     (Backlog("production", "apply", 1, 2),),
+    (BudgetStatus("0123456789ab", 87.4, 1000, 1.0, 0.0), BudgetStatus("ba9876543210", -3.0, None, 0.5, 2.0)),
 )
 TEXT = """\
 3 workers
@@ -53,7 +62,12 @@ environment production
 
 queue
   environment  work   waiting  at work
-  production   apply  1        2"""
+  production   apply  1        2
+
+request budgets, by credential
+  digest        left  a minute  used  blocked
+  0123456789ab  87    1000      100%  -
+  ba9876543210  -3    -         50%   2.0 s"""
 
 
 def test_a_status_reads_like_this() -> None:
@@ -82,6 +96,7 @@ def test_a_worker_is_seen_in_the_ledger_and_in_its_files_until_it_ends(
         assert row["beat_age"] < 30
         assert [each["environment"] for each in found["environments"]] == ["far"]
         assert found["queue"] == []
+        assert [budget["share"] for budget in found["budgets"]] == [1.0]
         assert "reconciler_worker_lanes 2" in metrics.read_text()
         assert made.run("fleet", "probe", str(beat), "--ready") == ""
         worker.send_signal(signal.SIGTERM)
