@@ -83,8 +83,7 @@ class Field:
 
     def drop_faults(self) -> None:
         """Forget the faults set here that have struck nobody; others' stay."""
-        waiting = wire.array(self._client.transport.send(Call("GET", f"{_SIM}/faults", once=True)).body, ())
-        left = [dict(each) for each in waiting or () if wire.is_object(each)]
+        left = self._objects_at(f"{_SIM}/faults")
         ours = [each for each in left if _aim(each) in map(_aim, self._faults)]
         self._faults.clear()
         if ours:
@@ -128,19 +127,15 @@ class Field:
 
     def panel(self) -> str:
         """The panel's own word for the state; those of several partitions, where they differ."""
-        states = self._client.transport.send(Call("GET", f"{self._site}/arming", once=True)).body
-        found = [wire.text(each["state"]) for each in wire.array(states, ()) or () if wire.is_object(each)]
+        found = [wire.text(each["state"]) for each in self._objects_at(f"{self._site}/arming")]
         return ", ".join(dict.fromkeys(found))
 
     def attempts(self, url: str) -> int:
         """How often the deliveries to ``url`` that were not taken were tried."""
-        listed = wire.array(
-            self._client.transport.send(Call("GET", f"{_SIM}/deliveries", once=True)).body, ()
-        )
         return sum(
             int(wire.text(each["attempts"]))
-            for each in listed or ()
-            if wire.is_object(each) and each["url"] == url and each["status"] in ("queued", "failed")
+            for each in self._objects_at(f"{_SIM}/deliveries")
+            if each["url"] == url and each["status"] in ("queued", "failed")
         )
 
     def deliver(self) -> None:
@@ -152,6 +147,10 @@ class Field:
         if not wire.is_object(answer.body):
             raise self._client.transport.unexpected(answer.endpoint, answer.status, "expected an object")
         return dict(answer.body)
+
+    def _objects_at(self, path: str) -> list[JsonObject]:
+        listed = wire.array(self._send("GET", path), ()) or ()
+        return [dict(each) for each in listed if wire.is_object(each)]
 
     def _send(self, method: str, path: str, body: JsonValue = None) -> JsonValue:
         return self._client.transport.send(Call(method, path, body=body, once=True)).body
