@@ -213,6 +213,8 @@ class Session:
         try:
             version = self._opened()
         except psycopg.OperationalError:
+            if not self._connection.closed:
+                raise
             self.check()  # nothing was written: without a lock, a new connection does as well
             self._alive()
             version = self._opened()
@@ -221,8 +223,9 @@ class Session:
             raise newer(str(self.place), version)
 
     def _commit(self) -> None:
+        """Raises LedgerError where it is not known whether it happened, and where something was refused."""
         try:
-            self._connection.execute("COMMIT")
+            ended = self._connection.execute("COMMIT").statusmessage
         except psycopg.OperationalError as exc:
             if not self._connection.closed:
                 raise
@@ -231,12 +234,23 @@ class Session:
                 "known whether that is recorded",
                 hint="Run the command again: it reads what is recorded and looks up the writes in flight.",
             ) from exc
+        if ended != "COMMIT":
+            raise LedgerError(
+                f"the ledger {self.place} refused a part of a change, and so recorded none of it",
+                hint="This is a bug in reconciler if its tables were not edited by hand.",
+            )
 
     def _opened(self) -> int:
-        cursor = self._connection.execute(
-            f"BEGIN; SELECT pg_advisory_xact_lock_shared({number_of(self.place.schema)});"  # noqa: S608
-            f" SELECT pg_advisory_xact_lock({self._turn}); SELECT version FROM ledger_version"
-        )
+        """Begin, when it is our turn; the format of the ledger then."""
+        try:
+            cursor = self._connection.execute(
+                f"BEGIN; SELECT pg_advisory_xact_lock_shared({number_of(self.place.schema)});"  # noqa: S608
+                f" SELECT pg_advisory_xact_lock({self._turn}); SELECT version FROM ledger_version"
+            )
+        except BaseException:
+            if not self._connection.closed:
+                self._connection.execute("ROLLBACK")
+            raise
         while cursor.nextset():
             pass
         found = cursor.fetchone()

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -264,6 +264,31 @@ def test_runs_count_the_writes_of_one_address_together(another: Open) -> None:
     with ThreadPoolExecutor(4) as pool:
         keys = [key for found in pool.map(journal, range(4)) for key in found]
     assert len(set(keys)) == 20
+
+
+def test_who_waits_too_long_for_its_turn_is_told_and_can_try_again(another: Open) -> None:
+    with another().open() as ledger, closing(another().database(patience=0.2)) as database:
+        with ledger.transaction():
+            ledger.record(Owned(SITE, "17", "hq"))
+            with pytest.raises(LedgerError, match="in use by another process"):
+                Ledger(database).record(Owned(SITE, "18", "hq"))
+        Ledger(database).record(Owned(SITE, "18", "hq"))
+        assert ledger.owned()[SITE].remote_id == "18"
+
+
+def test_what_was_refused_in_part_is_not_taken_for_recorded(another: Open) -> None:
+    with another().open() as ledger:
+        with pytest.raises(LedgerError, match="refused a part of a change"):
+            _half(ledger)
+        assert ledger.owned() == {}
+        ledger.record(Owned(SITE, "17", "hq"))
+
+
+def _half(ledger: Ledger) -> None:
+    with ledger.transaction():
+        ledger.record(Owned(SITE, "17", "hq"))
+        with suppress(LedgerError):
+            ledger.intend_all(99, [IntentDraft(SITE, "create", None, "digest")], NOW)
 
 
 class Gate:
