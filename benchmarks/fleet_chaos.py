@@ -31,7 +31,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +40,7 @@ from typing import Literal
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reconciler.errors import LedgerError
-from reconciler.ledger import CommandRecord
+from reconciler.ledger import CommandRecord, LaneRow
 from reconciler.ledger.postgres_session import Place
 from reconciler.ledger.postgres_store import PostgresStore
 from reconciler.sandbox import Fault, RequestRecord, Sandbox, Switches, dealer_key, serve
@@ -60,12 +60,13 @@ COMMAND = "/ext/.*/actions/(arm|disarm)"
 ANSWER_FAULTS: tuple[Literal["status", "drop"], ...] = ("status", "drop")
 
 
-def manifests() -> str:
-    """Armed in even minutes, disarmed in odd ones, at all hours."""
+def manifests(hours: int) -> str:
+    """Armed in even minutes, disarmed in odd ones, for so many hours from this one on."""
+    now = datetime.now(tz=UTC).hour
     windows = ", ".join(
         f"{{days: [mon, tue, wed, thu, fri, sat, sun], arm: '{hour:02d}:{minute:02d}',"
         f" disarm: '{hour:02d}:{minute + 1:02d}', mode: away}}"
-        for hour in range(24)
+        for hour in sorted({(now + ahead) % 24 for ahead in range(min(24, hours))})
         for minute in range(0, 60, 2)
     )
     parts = [f"kind: schedule\nid: turns\nwindows: [{windows}]\n"]
@@ -119,6 +120,10 @@ class Arena:
     def store(self) -> PostgresStore:
         return PostgresStore(Place(self.url, "ledger"), "far", {})
 
+    def lanes(self) -> list[LaneRow]:
+        with self.store.open() as ledger:
+            return ledger.lanes()
+
     def begin_worker(self) -> None:
         output = self.directory / f"worker{len(self.workers) + len(self.ended)}.log"
         keys = {f"KEY_{dealer}": dealer_key(number) for dealer, number in DEALERS.items()}
@@ -135,11 +140,8 @@ class Arena:
     def kill(self) -> None:
         worker = self.draw.choice(self.workers)
         lanes: list[str] = []
-        try:
-            with self.store.open() as ledger:
-                lanes = [lane.lane for lane in ledger.lanes() if lane.holder == worker.name]
-        except LedgerError:
-            pass
+        with suppress(LedgerError):
+            lanes = [lane.lane for lane in self.lanes() if lane.holder == worker.name]
         worker.process.kill()
         self.kills.append((datetime.now(tz=UTC), lanes))
         worker.process.wait()
@@ -205,7 +207,8 @@ class Arena:
 
 
 @contextmanager
-def arena(draw: random.Random, size: int) -> Iterator[Arena]:
+def arena(draw: random.Random, size: int, hours: int) -> Iterator[Arena]:
+    """Workers at work on every lane, nothing struck yet."""
     with ExitStack() as stack:
         room = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         stack.callback(shutil.rmtree, room)
@@ -218,7 +221,7 @@ def arena(draw: random.Random, size: int) -> Iterator[Arena]:
             named = [{"external_id": f"{dealer}-s{site}", "name": f"Site {site}"} for site in range(SITES)]
             sandbox.set_up(number, {"sites": named})  # type: ignore[dict-item]
         (directory / "p").mkdir()
-        (directory / "p" / "all.yaml").write_text(manifests(), encoding="utf-8")
+        (directory / "p" / "all.yaml").write_text(manifests(hours), encoding="utf-8")
         made = Arena(directory, room, start(room), sandbox, draw, size)
         stack.callback(lambda: stop(made.server))
         server = stack.enter_context(serve(sandbox, threads=16))
@@ -233,6 +236,8 @@ def arena(draw: random.Random, size: int) -> Iterator[Arena]:
         stack.callback(lambda: [worker.process.kill() for worker in made.workers])
         for _ in range(size):
             made.begin_worker()
+        while not all(lane.generation for lane in made.lanes()):
+            time.sleep(0.2)
         yield made
 
 
@@ -288,7 +293,7 @@ def take_overs(place: Arena) -> list[float]:
     return sorted(seconds)
 
 
-def report(place: Arena, rows: list[CommandRecord], begun: datetime, faults_end: datetime) -> int:
+def report(place: Arena, rows: list[CommandRecord], begun: datetime) -> int:
     """Print the counts; how many things there are that must not be."""
     requests = place.sandbox.requests()
     commands = carried_out(requests)
@@ -301,8 +306,10 @@ def report(place: Arena, rows: list[CommandRecord], begun: datetime, faults_end:
     told = sum(row.result in ("confirmed", "unknown", "unconfirmed") for row in rows)
     untold = max(0, len(commands) - told)
     sites = len(DEALERS) * SITES
-    whole = int((period(faults_end) - period(begun)) / MINUTE)
-    missed = whole * sites - len({(each.path, period(each.at)) for each in commands if each.at < faults_end})
+    first, last = period(begun) + MINUTE, period(now)
+    periods = int((last - first) / MINUTE)
+    reached = {(each.path, period(each.at)) for each in commands if first <= each.at < last}
+    missed = periods * sites - len(reached)
     seconds = take_overs(place)
     crossing = overlaps(requests)
     print(f"faults: {', '.join(f'{count} {name}' for name, count in sorted(place.struck.items()))}")
@@ -310,7 +317,8 @@ def report(place: Arena, rows: list[CommandRecord], begun: datetime, faults_end:
         f"{len(commands)} commands carried out on {sites} sites, {len(requests)} requests, {len(rows)} rows"
     )
     print(f"lost: {len(off)} sites not as wanted at the end, {untold} commands without a row")
-    print(f"contrary: {len(against)}; double: {double}; overlaps: {crossing}; missed: {max(0, missed)}")
+    print(f"contrary: {len(against)}; double: {double}; overlaps: {crossing}")
+    print(f"missed: {missed} of {periods * sites} in {periods} whole minutes from {first:%H:%M} UTC on")
     if seconds:
         middle, worst = seconds[len(seconds) // 2], seconds[-1]
         print(f"take-over: {len(seconds)} lanes, median {middle:.1f} s, worst {worst:.1f} s")
@@ -331,7 +339,7 @@ def main() -> None:
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
     draw = random.Random(asked.seed)
-    with arena(draw, asked.workers) as place:
+    with arena(draw, asked.workers, hours=2 + int(asked.minutes / 60)) as place:
         begun = datetime.now(tz=UTC)
         until = time.monotonic() + 60 * asked.minutes
         while time.monotonic() < until:
@@ -343,7 +351,7 @@ def main() -> None:
         time.sleep((end - faults_end).total_seconds())
         with place.store.open() as ledger:
             rows = ledger.commands()
-        wrong = report(place, rows, begun, faults_end)
+        wrong = report(place, rows, begun)
         if asked.logs is not None:
             asked.logs.mkdir(parents=True, exist_ok=True)
             for worker in (*place.workers, *place.ended):

@@ -324,13 +324,13 @@ def resume(
     console: Console, reading: options.Reading, target: str, partition: int | None, lock_timeout: float
 ) -> None:
     """Command TARGET again, after the enforcer has stopped for it because people kept undoing it."""
-    from reconciler.account import store_of
+    from reconciler.cli.memories import memories_of
     from reconciler.enforcer.history import resumed
     from reconciler.enforcer.session import enforcement_lock
 
     site, project, runtime = _site(target), reading.load(), console.runtime(lock_timeout)
     lock = enforcement_lock(project, runtime, "enforce resume", with_fleet=True)
-    with lock, store_of(project, runtime).open() as book:
+    with lock, memories_of(site, project, runtime) as book:
         changed = resumed(book.watched(), str(site), partition)
         for (address, number), memory in changed.items():
             book.watch(address, number, memory)
