@@ -15,6 +15,7 @@ ELSEWHERE = {
     "due": "a fleet's ledger is a PostgreSQL database",
     "bundles": "a fleet's ledger is a PostgreSQL database",
     "handouts": "a fleet's ledger is a PostgreSQL database",
+    "enforced": "a fleet's ledger is a PostgreSQL database",
     "assignments": "a fleet's ledger is a PostgreSQL database",
     "workers": "a fleet's ledger is a PostgreSQL database",
 }
