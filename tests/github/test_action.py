@@ -132,7 +132,8 @@ def test_a_fork_s_plan_is_in_its_summary_and_shown_by_a_second_workflow(
     assert service.comments == []
     (notice,) = ended.annotations("notice")
     assert "see the summary" in notice
-    assert ended.annotations("warning") == []
+    (warning,) = ended.annotations("warning")
+    assert "CHEKT_BASE_URL leads production to" in warning
 
     origin = {"head_sha": head, "head_branch": "patch", "head_repository": {"owner": {"login": "stranger"}}}
     shown = machine.use(
