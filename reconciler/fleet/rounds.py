@@ -20,6 +20,9 @@ WIDTH = 32
 POLL = 0.25
 """Seconds between two looks at the lanes that wait."""
 
+MOST = 10_000
+"""Lanes looked at: beyond those that this worker has just left, however many these are, there are others."""
+
 AGAIN_AFTER = 5.0
 """Seconds that a worker leaves a lane to others after it failed there."""
 
@@ -80,7 +83,7 @@ class Rounds:
         if free <= 0:
             return []
         try:
-            found = self._ledger.ask(lambda ledger: ledger.waiting_lanes(self._clock(), 2 * self._width))
+            found = self._ledger.ask(lambda ledger: ledger.waiting_lanes(self._clock(), MOST))
             self._trouble = ""
         except ReconcilerError as exc:
             if exc.message != self._trouble:
@@ -96,8 +99,13 @@ class Rounds:
                 if lease is not None:
                     self._work.ended(lane, self._work.enforce(lane, lease))
         except ReconcilerError as exc:
-            self._not_before[lane] = time.monotonic() + AGAIN_AFTER
-            self._work.note(f"The lane of {lane} was left: {exc.message}")
+            self._leave(lane, exc.message)
+        except Exception as exc:  # noqa: BLE001  # a defect costs one lane its turn, not all of them their worker
+            self._leave(lane, f"this is a bug in reconciler: {type(exc).__name__}: {exc}")
         finally:
             with self._lock:
                 self._busy.discard(lane)
+
+    def _leave(self, lane: str, why: str) -> None:
+        self._not_before[lane] = time.monotonic() + AGAIN_AFTER
+        self._work.note(f"The lane of {lane} was left: {why}")
