@@ -79,7 +79,7 @@ Times are written {FORMS}.""",
 @options.reading
 @asked_for
 @click.option(
-    "--from", "source_file", type=click.File(), metavar="FILE", help="JSON lines to report; - is stdin."
+    "--from", "source_file", type=click.File("rb"), metavar="FILE", help="JSON lines to report; - is stdin."
 )
 @options.output_format("text", "json")
 @options.max_rate
@@ -89,7 +89,7 @@ def report(
     arguments: tuple[str, ...],
     reading: options.Reading,
     asked: Asked,
-    source_file: Iterable[str] | None,
+    source_file: Iterable[bytes] | None,
     output_format: str,
 ) -> int:
     """Report the state of SITE, or every line of --from, in order for each site.
@@ -169,12 +169,12 @@ def _told(project: Project, runtime: Runtime, site: str, asked: Asked) -> Told:
     )
 
 
-def _reader(project: Project, asked: Asked) -> Callable[[str], Told]:
+def _reader(project: Project, asked: Asked) -> Callable[[bytes], Told]:
     from reconciler.ledger import user_name
     from reconciler.upstream.batch import read_line
 
     user = user_name() if asked.user is None else asked.user
-    return lambda text: read_line(text, project, user, asked.source)
+    return lambda line: read_line(line, project, user, asked.source)
 
 
 def _one(console: Console, reporting: Reporting, told: Told, output_format: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.arming.reported import ALL, Reported
+from reconciler.chekt import strict_json
 from reconciler.errors import ConfigError, ReconcilerError
 from reconciler.ledger import ArmingReport
 from reconciler.manifests import Project
@@ -76,10 +76,10 @@ def state_of(text: str) -> Reported:
         raise ConfigError(f"there is no state {text!r}", hint=f"Write one of {known}.") from None
 
 
-def read_line(text: str, project: Project, user: str, source: str) -> Told:
+def read_line(line: bytes, project: Project, user: str, source: str) -> Told:
     """The report in a line of JSON; ``user`` and ``source`` where it names none. Raises ConfigError."""
     try:
-        row: Any = json.loads(text)
+        row: Any = strict_json.parse(line)
     except ValueError as exc:
         raise ConfigError(f"it is not JSON: {exc}") from exc
     if not isinstance(row, dict):
@@ -125,11 +125,11 @@ def _instant(text: str) -> datetime:
 class Lines:
     """The reports of a batch as they are read: ``read`` makes one of a line, or raises ReconcilerError."""
 
-    texts: Iterable[str]
-    read: Callable[[str], Told]
+    lines: Iterable[bytes]
+    read: Callable[[bytes], Told]
 
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        return ((number, text) for number, text in enumerate(self.texts, 1) if text.strip())
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return ((number, line) for number, line in enumerate(self.lines, 1) if line.strip())
 
 
 def report_all(reporting: Reporting, lines: Lines, workers: int) -> Summary:
@@ -144,8 +144,8 @@ def report_all(reporting: Reporting, lines: Lines, workers: int) -> Summary:
         try:
             for left in reporting.left_behind():
                 queues.add(None, left)
-            for number, text in lines:
-                _queue(reporting, lines, queues, number, text)
+            for number, line in lines:
+                _queue(reporting, lines, queues, number, line)
         except BaseException:
             queues.stop()  # what is in the ledger's queue is sent by the next run
             raise
@@ -153,10 +153,10 @@ def report_all(reporting: Reporting, lines: Lines, workers: int) -> Summary:
     return summary
 
 
-def _queue(reporting: Reporting, lines: Lines, queues: _Queues, number: int, text: str) -> None:
+def _queue(reporting: Reporting, lines: Lines, queues: _Queues, number: int, line: bytes) -> None:
     told = None
     try:
-        told = lines.read(text)
+        told = lines.read(line)
         queued = reporting.queue(told)
     except ReconcilerError as exc:
         site, state = ("", "") if told is None else (str(told.site), told.state.value)

@@ -85,6 +85,9 @@ class Reporting:
     def queue(self, told: Told) -> ArmingReport | None:
         """Put ``told`` into its site's queue; None where that was reported before and lasts.
 
+        Where it says what is in the queue already, nothing is added: the last report there is returned, since
+        the process that was to send it may have ended.
+
         Raises ReportError for a state that cannot follow on what was reported, RemoteError for a site that is
         not in the account.
         """
@@ -94,7 +97,13 @@ class Reporting:
             with self._book.transaction():
                 draft = _draft(told, place, self._known(place.site_id), self._runtime.clock())
                 if draft is None:
-                    return None
+                    waiting = self._book.waiting_reports(place.site_id)
+                    about = [
+                        each
+                        for each in waiting
+                        if ALL in (told.partition, each.partition) or each.partition == told.partition
+                    ]
+                    return about[-1] if about else None
                 sequence = self._book.next_sequence(place.site_id)
                 queued = self._book.queue_report(draft, sequence, _key(draft, sequence))
             if queued is not None:

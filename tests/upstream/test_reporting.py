@@ -237,6 +237,23 @@ def test_a_report_whose_process_was_killed_is_sent_before_the_next_one(
         ]
 
 
+@pytest.mark.parametrize("batch", [False, True], ids=["one report", "a batch"])
+@pytest.mark.parametrize("partition", ["all", "1"])
+def test_what_a_killed_process_did_not_send_is_not_taken_as_reported(
+    partner: Integration, tmp_path: Path, partition: str, *, batch: bool
+) -> None:
+    runtime = Runtime(os.environ, Redactor(), lambda: datetime.now(UTC))
+    with open_account(load(partner.directory, env=os.environ), runtime, "partner") as account:
+        Reporting(account).queue(Told(HQ, Reported.ARMED_AWAY))
+    again = tmp_path / "again.jsonl"
+    row = {"site": "hq", "state": "armed_away", "partition": partition}
+    again.write_text(json.dumps(row), encoding="utf-8")
+    one = ("hq", "--state", "armed_away", "--partition", partition)
+    done = partner.run("arming", "report", *(("--from", again) if batch else one))
+    assert (done.code, outcomes(partner)) == (0, ["done"])
+    assert states(partner) == logged("armed_away")
+
+
 def test_what_a_process_left_behind_is_sent_by_the_next_batch(partner: Integration, tmp_path: Path) -> None:
     early = datetime.now(UTC) - timedelta(minutes=5)
     runtime = Runtime(os.environ, Redactor(), lambda: early)
@@ -337,6 +354,29 @@ def test_a_line_that_is_wrong_is_told_and_the_others_go_on(partner: Integration,
     assert (done.code, done.out.splitlines()[0]) == (1, "Reports: 1 done, 7 refused.")
     assert [line.split()[1] for line in done.out.splitlines()[1:]] == ["1", "2", "3", "5", "6", "7", "8"]
     assert "arm_failure (zones 003) by jane" in partner.run("arming", "history", "depot").out
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"site": "hq", "state": "disarmed", "user": "J\xfcrgen"}',
+        b'{"site": "hq", "state": "disarmed", "user": "\\ud800"}',
+        b'{"site": "hq", "site": "depot", "state": "disarmed"}',
+        b"[" * 100_000,
+    ],
+    ids=["Latin-1", "half a surrogate pair", "a key twice", "nested deeply"],
+)
+def test_a_line_that_no_reader_can_trust_stops_no_other(
+    partner: Integration, tmp_path: Path, broken: bytes
+) -> None:
+    lines = tmp_path / "events.jsonl"
+    lines.write_bytes(
+        b'{"site": "hq", "state": "armed_away"}\r\n' + broken + b'\n{"site": "depot", "state": "armed_away"}'
+    )
+    done = partner.run("arming", "report", "--from", lines)
+    assert (done.code, done.out.splitlines()[0]) == (1, "Reports: 2 done, 1 refused.")
+    assert done.out.splitlines()[1].startswith("  line 2  -  -  refused: it is not JSON: ")
+    assert states(partner) == states(partner, "depot") == logged("armed_away")
 
 
 def test_open_zones_are_sent_where_somebody_knows_the_field(partner: Integration) -> None:
