@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from reconciler.certification.bench import ENTRY_DELAY, EXIT_DELAY, SETTLE, Bench
+from reconciler.certification.field import DOOR
 from reconciler.certification.inbox import Inbox
 from reconciler.certification.record import NotMetError
 from reconciler.certification.walk import WALK
@@ -106,7 +107,7 @@ def open_zone(bench: Bench) -> None:
         bench.stays("disarmed", SETTLE)
         if not any(row.status == "arm_failure" and row.zone_number for row in bench.log(since)):
             raise NotMetError("nothing names the open zone that kept the site from arming")
-    elif "901" not in result.error:
+    elif DOOR not in result.error:
         raise NotMetError(f"the refusal does not name the open zone: {result.error}")
     bench.expect("disarmed")
     field.door("closed")
