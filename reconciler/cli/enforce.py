@@ -116,16 +116,7 @@ asked_for = options.gathered_as(
 """The options of ``Asked``, gathered as ``asked``."""
 
 
-class EnforceGroup(click.Group):
-    """``enforce [DIR]`` runs; ``enforce history`` and its like are subcommands."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=EnforceGroup)
+@click.group(cls=options.RunGroup)
 def enforce() -> None:
     """See that sites are armed and disarmed on time."""
 

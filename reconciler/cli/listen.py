@@ -29,16 +29,7 @@ _QUIET_SECONDS = 10.0
 """Between two lines about refusals of one kind: a flood of them must not fill the log."""
 
 
-class ListenGroup(click.Group):
-    """``listen [DIR]`` runs; ``listen status`` and ``listen retry`` are subcommands."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=ListenGroup)
+@click.group(cls=options.RunGroup)
 def listen() -> None:
     """Take CHeKT's webhooks and hand their events on, at least once."""
 

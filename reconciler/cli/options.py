@@ -24,6 +24,15 @@ if TYPE_CHECKING:  # start-up stays instant
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class RunGroup(click.Group):
+    """A group whose first argument is the DIR of its command ``run``, unless it names another command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How a project is to be read: --env, --var, --allow-empty, and DIR where the command takes one."""

@@ -12,13 +12,9 @@ from reconciler.model import Action, Address, Change, Plan
 from reconciler.planning.scope import chain
 from reconciler.render import html_change, lines, week_change
 from reconciler.render.html_change import link, text
+from reconciler.render.html_page import page
 from reconciler.render.html_script import HASH, SCRIPT
 from reconciler.render.html_style import STYLE
-
-POLICY = (
-    f"default-src 'none'; style-src 'unsafe-inline'; script-src '{HASH}'; base-uri 'none'; form-action 'none'"
-)
-"""What the page allows itself: its own style and its own script."""
 
 OPEN = 300
 """Up to so many changes all groups are open; above, only those that take something away."""
@@ -58,19 +54,12 @@ def to_html(plan: Plan, weeks: Sequence[WeekChange] = ()) -> str:
         "</main>",
         f"<script>{SCRIPT}</script>",
     ]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body{_size(plan)}>\n"
-        + "\n".join(part for part in body if part)
-        + "\n</body>\n</html>\n"
-    )
+    return page(title, body, style=STYLE, script_source=HASH, mark=_mark(plan))
 
 
-def _size(plan: Plan) -> str:
+def _mark(plan: Plan) -> str:
     """A large page leaves out of the layout what is not in sight."""
-    return "" if len(plan.changes) <= OPEN else ' class="large"'
+    return "" if len(plan.changes) <= OPEN else "large"
 
 
 def _about(plan: Plan) -> str:

@@ -8,11 +8,9 @@ from datetime import datetime
 from reconciler.certificate import Certificate, Evidence, Finding, Verdict
 from reconciler.render import certificate as words
 from reconciler.render.html_change import text
+from reconciler.render.html_page import page
 from reconciler.render.html_style import STYLE
 from reconciler.times import utc_text
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""What the page allows itself: its own style."""
 
 _WEIGHT = (Verdict.FAILED, Verdict.MANUAL, Verdict.PASSED)
 """The order in which a reader should look."""
@@ -51,14 +49,7 @@ def to_html(certificate: Certificate) -> str:
         *map(_section, certificate.findings),
         "</main>",
     ]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{STYLE}{_OWN_STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(part for part in body if part)
-        + "\n</body>\n</html>\n"
-    )
+    return page(title, body, style=STYLE + _OWN_STYLE)
 
 
 def _about(certificate: Certificate) -> str:

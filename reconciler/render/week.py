@@ -14,7 +14,8 @@ from reconciler.arming.timeline import Timeline
 from reconciler.arming.zones import zone
 from reconciler.escape import visible
 from reconciler.render import grid
-from reconciler.render.week_style import POLICY, STYLE
+from reconciler.render.html_page import page
+from reconciler.render.week_style import STYLE
 from reconciler.render.week_words import date_text, words
 from reconciler.times import utc_text
 
@@ -73,14 +74,7 @@ def to_html(weeks: Weeks) -> str:
         "</main>",
         _left_out(len(drawn), cards),
     ]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>When sites are armed</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(part for part in body if part)
-        + "\n</body>\n</html>\n"
-    )
+    return page("When sites are armed", body, style=STYLE)
 
 
 def _made(weeks: Weeks) -> str:

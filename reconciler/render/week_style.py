@@ -24,9 +24,6 @@ BARS = """
 """
 """The bars of a day; ``--line`` and ``--soft`` are the page's own."""
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What the page allows itself."""
-
 STYLE = (
     f"""
 :root {{ color-scheme: light dark; {STATES_LIGHT}
