@@ -12,7 +12,9 @@ sandbox's log of requests, its states and the ledger's record:
 - lost: sites that are not as wanted at the end, and commands carried out that no row tells of;
 - contrary: commands carried out that the schedule did not want when they came;
 - double: commands carried out a second time in one period, such as a retry after one that did not show;
-- overlaps: requests of one worker's turn in a lane after the first one of the next turn;
+- overlaps: requests of one worker's turn in a lane after the first one of the next turn. A worker that is
+  paused between its last look at the lease and the socket lets a read out when it wakes; of a command only
+  the head, since it looks once more before the body;
 - missed: periods of a site in which its state was not reached, which faults may explain;
 - take-over: from a worker's kill to another one's taking of a lane it had.
 """
@@ -261,19 +263,19 @@ def contrary(command: RequestRecord) -> bool:
     return action not in (wanted(command.at), wanted(command.at - ARRIVING))
 
 
-def overlaps(requests: list[RequestRecord]) -> int:
+def overlaps(requests: list[RequestRecord]) -> list[RequestRecord]:
     """Requests of a turn after the first one of the turn that followed, by lane."""
-    count = 0
+    found = []
     for credential in {each.credential for each in requests}:
         seen: list[str | None] = []
         for each in requests:
             if each.credential != credential or not each.path.startswith("/ext/"):
                 continue
             if each.trace_id in seen[:-1]:
-                count += 1
+                found.append(each)
             elif not seen or seen[-1] != each.trace_id:
                 seen.append(each.trace_id)
-    return count
+    return found
 
 
 def take_overs(place: Arena) -> list[float]:
@@ -312,21 +314,24 @@ def report(place: Arena, rows: list[CommandRecord], begun: datetime) -> int:
     missed = periods * sites - len(reached)
     seconds = take_overs(place)
     crossing = overlaps(requests)
+    reads = sum(each.method == "GET" for each in crossing)
     print(f"faults: {', '.join(f'{count} {name}' for name, count in sorted(place.struck.items()))}")
     print(
         f"{len(commands)} commands carried out on {sites} sites, {len(requests)} requests, {len(rows)} rows"
     )
     print(f"lost: {len(off)} sites not as wanted at the end, {untold} commands without a row")
-    print(f"contrary: {len(against)}; double: {double}; overlaps: {crossing}")
+    print(f"contrary: {len(against)}; double: {double}; overlaps: {len(crossing)}, {reads} of them reads")
     print(f"missed: {missed} of {periods * sites} in {periods} whole minutes from {first:%H:%M} UTC on")
     if seconds:
         middle, worst = seconds[len(seconds) // 2], seconds[-1]
         print(f"take-over: {len(seconds)} lanes, median {middle:.1f} s, worst {worst:.1f} s")
+    for each in crossing[:10]:
+        print(f"  overlap: {each.method} {each.path} at {each.at}, {each.status}, trace {each.trace_id}")
     for each in against[:10]:
         print(f"  contrary: {each.path} at {each.at}")
     for name in off[:10]:
         print(f"  not as wanted: {name}")
-    return len(off) + untold + len(against) + crossing
+    return len(off) + untold + len(against) + len(crossing) - reads
 
 
 def main() -> None:

@@ -11,6 +11,11 @@ What makes two workers on one lane impossible:
 - An intent is written, under the fence, before its command leaves. Whoever takes a lane over finds it, and
   gives it the time that a command needs to show before anything contrary is commanded
   (``enforcer.confirm``); the same command is repeated under its own key, which the server carries out once.
+
+What is left: a worker paused in the instants between its last look and the socket. It looks once before the
+head of a request and once more before the body, so that on waking it lets out a read, or the head of a
+command without the body that makes it one. Only a pause right before the body lets a command out, if the
+server still waits for that: under the key of an intent that the next worker knows.
 """
 
 from __future__ import annotations

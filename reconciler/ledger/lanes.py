@@ -6,7 +6,7 @@ its lease writes nothing more, however long it slept. The row is locked for that
 against a taking (``FOR UPDATE``), not against a renewal, which changes no key.
 
 Taking, renewing, giving back and reaping are one statement each, whole by itself, and wait for no other
-writer of the environment.
+writer of the environment. What touches several lanes locks them in the order of their names.
 """
 
 from __future__ import annotations
@@ -28,8 +28,13 @@ UPDATE lanes SET look_at = NULL, woken = 0
 WHERE environment = ? AND look_at IS NOT NULL AND NOT lane = ANY (?::text[])
 """
 _WAKE = """
+WITH these AS MATERIALIZED (
+    SELECT environment, lane FROM lanes
+    WHERE environment = ? AND look_at IS NOT NULL AND lane = ANY (?::text[])
+    ORDER BY lane FOR NO KEY UPDATE
+)
 UPDATE lanes SET look_at = ?, priority = 0, woken = 1
-WHERE environment = ? AND look_at IS NOT NULL AND lane = ANY (?::text[])
+FROM these WHERE lanes.environment = these.environment AND lanes.lane = these.lane
 """
 _LANES = """
 SELECT lane, generation, holder, look_at, priority,
@@ -57,10 +62,14 @@ FROM free WHERE lanes.environment = free.environment AND lanes.lane = free.lane
 RETURNING generation
 """
 _RENEW = """
+WITH still AS MATERIALIZED (
+    SELECT lanes.environment, lanes.lane FROM lanes
+    JOIN unnest(?::text[], ?::bigint[], ?::text[]) AS mine (lane, generation, worker)
+        ON lanes.lane = mine.lane AND lanes.generation = mine.generation AND lanes.holder = mine.worker
+    WHERE environment = ? ORDER BY lanes.lane FOR NO KEY UPDATE OF lanes
+)
 UPDATE lanes SET leased_until = extract(epoch FROM clock_timestamp()) + ?
-FROM unnest(?::text[], ?::bigint[], ?::text[]) AS mine (lane, generation, worker)
-WHERE environment = ? AND lanes.lane = mine.lane AND lanes.generation = mine.generation
-    AND lanes.holder = mine.worker
+FROM still WHERE lanes.environment = still.environment AND lanes.lane = still.lane
 RETURNING lanes.lane, lanes.generation, lanes.holder
 """
 _RELEASE = """
@@ -192,7 +201,7 @@ class LaneTables(Tables):
 
     def wake_lanes(self, lanes: Collection[str], now: datetime) -> None:
         """Let these be looked at now; one at work is looked at again when it ends."""
-        self._database.change(_WAKE, (stamp(now), self._database.environment, list(lanes)))
+        self._database.change(_WAKE, (self._database.environment, list(lanes), stamp(now)))
 
     def take_lane(
         self, lane: str, worker: str, seconds: float, due_by: datetime | None = None
@@ -216,7 +225,7 @@ class LaneTables(Tables):
             [hold.generation for hold in holds],
             [hold.worker for hold in holds],
         ]
-        rows = self._database.rows(_RENEW, (seconds, *mine, self._database.environment))
+        rows = self._database.rows(_RENEW, (*mine, self._database.environment, seconds))
         return {Hold(row["lane"], row["generation"], row["holder"]) for row in rows}
 
     def release_lane(self, hold: Hold) -> bool:

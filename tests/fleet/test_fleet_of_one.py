@@ -23,7 +23,7 @@ from reconciler.sandbox import DEALER_ID, Sandbox, transport
 from tests.enforcer.rig import EVENING, Clock, project
 
 MINUTE = timedelta(minutes=1)
-BEGIN, END = EVENING - 15 * MINUTE, EVENING + 35 * MINUTE
+BEGIN, END = EVENING - 15 * MINUTE, EVENING + 22 * MINUTE
 
 
 class World:
@@ -37,7 +37,7 @@ class World:
         self._data.parent.mkdir()
         body = {"scope": str(DEALER_ID), "external_id": "hq", "body": {"name": "Headquarters"}}
         self._site = self._admin("POST", "/objects/site", body)["id"]
-        for minutes, state in ((-12, "armed_stay"), (-7, "disarmed"), (12, "disarmed"), (25, "armed_stay")):
+        for minutes, state in ((-12, "armed_stay"), (-7, "disarmed"), (12, "disarmed")):
             self.clock.at(EVENING + minutes * MINUTE, lambda state=state: self._by_hand(state))
 
     def _by_hand(self, state: str) -> None:

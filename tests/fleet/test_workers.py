@@ -27,7 +27,7 @@ from tests.enforcer.rig import LATE
 from tests.postgresql import Server
 from tests.postgresql.keeper import make, start, stop
 
-SITES = 48
+SITES = 36
 PATIENCE = 40.0
 """Seconds that a test waits for what must happen."""
 
