@@ -115,6 +115,8 @@ def answer(
         with held_lock(project, runtime, f"verification:{project.environment.name}", "verification answer"):
             made = send(account, prepared, by=user_name(), now=runtime.clock())
     late = age_warning(made.asked_at, made.responded_at)
+    if not asked.yes and late != warning:  # the question was left open for a while
+        console.warn([late])
     if output_format == "json":
         console.document({"environment": project.environment.name, "answer": _json(made), "warning": late})
         return

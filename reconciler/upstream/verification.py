@@ -107,10 +107,10 @@ def _settle_failed(account: Account, journalled: Answer, error: BaseException) -
     note = error.message if isinstance(error, ReconcilerError) else "interrupted while it was sent"
     status = IntentStatus.FAILED if refused else IntentStatus.UNKNOWN
     account.ledger.settle_answer(journalled, status, account.runtime.clock(), answer_id=None, note=note)
-    if isinstance(error, AmbiguousError):
+    if isinstance(error, (AmbiguousError, KeyboardInterrupt)):
         raise AmbiguousError(
             f"nobody knows whether the {journalled.action} for verification {journalled.verification} "
-            f"arrived: {error.message}",
+            f"arrived: {note}",
             hint=f"It is not sent again. {_way_out(journalled)}",
             address=journalled.site,
         ) from error
@@ -123,11 +123,13 @@ def _check_unanswered(book: Ledger, asked: Question, site_id: str) -> None:
     done = standing.status is IntentStatus.DONE
     by = f"{standing.answered_by}, {spoken_utc(standing.responded_at)}"
     what = f"{standing.action} for {standing.contact} by {by}"
+    which = f"verification {standing.verification} of {standing.site}"
+    if (standing.site, standing.verification) != (asked.site, asked.number):
+        which = f"{asked.verification_id} is the UUID of {which}, which"
     raise AlreadyAnsweredError(
-        f"verification {asked.number} of {asked.site} was answered with {what}"
+        f"{which} was answered with {what}"
         if done
-        else f"verification {asked.number} of {asked.site} may have been answered with {what}: nobody knows "
-        "whether that arrived",
+        else f"{which} may have been answered with {what}: nobody knows whether that arrived",
         hint="Nothing was sent." if done else f"Nothing was sent. {_way_out(standing)}",
         address=asked.site,
     )

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,6 +108,48 @@ def test_an_answer_of_unknown_outcome_is_shown_as_unknown_and_never_repeated(
     again = answer(made, asked, contact="jane", action="dispatch")
     assert (again.code, "nobody knows whether that arrived" in again.err) == (1, True)
     assert len(made.taken(asked)) == taken
+
+
+def process(
+    made: Integration, asked: Mapping[str, Any], *options: str, **streams: int
+) -> subprocess.Popen[str]:
+    """A run of its own that answers ``asked`` at hq."""
+    named = ("--verification-id", asked["verification_id"], "--contact", "john", "--action", "disregard")
+    command = ("verification", "answer", "hq", str(asked["id"]), str(made.directory), *named, *options)
+    return subprocess.Popen(
+        [sys.executable, "-m", "reconciler", *command],
+        env={**os.environ, **made.served.environment},
+        text=True,
+        **streams,
+    )
+
+
+def test_who_interrupts_an_answer_on_its_way_is_told_that_it_may_have_arrived(integration: Made) -> None:
+    made = integration()
+    asked = made.ask()
+    made.served.sandbox.add_fault(Fault("slow", "PATCH", PATH, seconds=3))
+    running = process(made, asked, "--yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until = time.monotonic() + 30
+    while not any(call.startswith("PATCH") for call in made.served.calls()) and time.monotonic() < until:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert "nobody knows whether the disregard for verification" in err
+    assert (running.returncode, "verification resolve" in err) == (1, True)
+    assert outcomes(made) == ["unknown"]
+
+
+def test_a_uuid_of_another_site_is_named_as_that(integration: Made) -> None:
+    made = integration()
+    asked = made.ask()
+    assert answer(made, asked).code == 0
+    uuid = asked["verification_id"]
+    named = ("--verification-id", uuid, "--contact", "mary", "--action", "dispatch", "--yes")
+    again = made.run("verification", "answer", "depot", asked["id"], *named)
+    first = (
+        f"{uuid} is the UUID of verification {asked['id']} of site:acme/hq, which was answered with disregard"
+    )
+    assert (again.code, first in again.err) == (1, True)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -292,6 +340,28 @@ def test_the_warning_stands_before_the_answer_and_refuses_nothing(integration: M
     done = answer(made, asked, "--asked-at", late)
     assert (done.code, "CHeKT may have dispatched by itself already" in done.err) == (0, True)
     assert "7 min" in made.run("verification", "list").out
+
+
+def test_the_age_is_told_again_where_the_question_was_left_open(integration: Made) -> None:
+    made = integration()
+    asked = made.ask()
+    asked_at = datetime.now(UTC) - timedelta(minutes=3)
+    person, terminal = pty.openpty()
+    running = process(
+        made, asked, "--asked-at", asked_at.isoformat(), stdin=terminal, stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    heard = b""
+    while b"Only 'yes' is accepted" not in heard:
+        heard += os.read(person, 4096)
+    assert heard.count(b"Warning: it was asked 3 min") == 1
+    time.sleep(1.2)  # the age is spoken in seconds
+    os.write(person, b"yes\n")
+    while b"Answered" not in heard:
+        heard += os.read(person, 4096)
+    assert running.wait(30) == 0
+    os.close(person)
+    assert heard.count(b"Warning: it was asked 3 min") == 2
 
 
 def test_ages_are_spoken() -> None:
