@@ -399,3 +399,13 @@ def test_max_rate_is_a_ceiling_for_all_credentials_together(lab: Lab) -> None:
         for number in range(40):
             client.list("contact", ("5" if number % 2 else "6", "1"))
         assert 30 <= lab.clock.now - start <= 40
+
+
+def test_machines_whose_clocks_disagree_a_little_refill_no_second_twice() -> None:
+    clock, bucket = Clock(), BucketInMemory()
+    waits: list[float] = []
+    behind = Budget(Rate(60, 10), bucket, clock=clock, sleep=waits.append)
+    ahead = Budget(Rate(60, 10), bucket, clock=lambda: clock() + 0.5, sleep=waits.append)
+    for number in range(40):
+        (ahead if number % 2 else behind).take()
+    assert waits[-1] - waits[-21] == pytest.approx(20 / 0.99, abs=0.6), "one a second, whoever takes it"
