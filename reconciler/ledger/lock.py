@@ -56,6 +56,19 @@ class Holder:
         return f"`{self.command}` of {self.user}, process {self.pid} on {self.host}, since {self.since}"
 
 
+def refusal(name: str, holder: Holder | None) -> LockedError:
+    """Why the lock ``name`` cannot be had: ``holder`` has it, somebody unknown where None."""
+    by = "another run" if holder is None else str(holder)
+    return LockedError(
+        f"environment {name} is locked by {by}",
+        hint="Run the command again when it has finished, or let it wait: --lock-timeout 5m. "
+        "The lock ends with that process.",
+        command="" if holder is None else holder.command,
+        since=None if holder is None else instant(holder.since),
+        holder=None if holder is None else asdict(holder),
+    )
+
+
 class EnvironmentLock:
     """The right to change ``environment``, held from ``__enter__`` to ``__exit__``.
 
@@ -89,7 +102,7 @@ class EnvironmentLock:
                 self._lock.release()
                 raise
         except Timeout:
-            raise self._refusal() from None
+            raise refusal(self._environment, _read(self._sidecar)) from None
         except OSError as exc:
             raise LedgerError(
                 f"the lock of environment {self._environment} cannot be taken: {exc}",
@@ -136,20 +149,8 @@ class EnvironmentLock:
         except FileNotFoundError:  # released meanwhile
             return None
         if lock.stat().st_mtime - shown < _DEAD_AFTER:
-            raise self._refusal()
+            raise refusal(self._environment, _read(self._sidecar))
         return holder
-
-    def _refusal(self) -> LockedError:
-        holder = _read(self._sidecar)
-        by = "another run" if holder is None else str(holder)
-        return LockedError(
-            f"environment {self._environment} is locked by {by}",
-            hint="Run the command again when it has finished, or let it wait: --lock-timeout 5m. "
-            "The lock ends with that process.",
-            command="" if holder is None else holder.command,
-            since=None if holder is None else instant(holder.since),
-            holder=None if holder is None else asdict(holder),
-        )
 
 
 def _sidecar(directory: Path, environment: str) -> Path:

@@ -13,11 +13,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from reconciler.errors import LedgerError, LockedError
+from reconciler.errors import LedgerError
 from reconciler.ledger.claim import run_url
-from reconciler.ledger.database import Column, Database, Row, instant, stamp
+from reconciler.ledger.database import Column, Database, Row, stamp
 from reconciler.ledger.ledger import Ledger
-from reconciler.ledger.lock import Holder, user_name
+from reconciler.ledger.lock import Holder, refusal, user_name
 from reconciler.ledger.postgres_session import PATIENCE, Place, Session, exists, holder_row
 from reconciler.ledger.postgres_shelf import PostgresShelf
 
@@ -171,7 +171,7 @@ class PostgresLock:
         session = self._store.join()
         try:
             if not session.take(self._name):
-                raise self._refusal(_holder(session, self._name))
+                raise refusal(self._name, _holder(session, self._name))
             try:
                 self.took_over = self._announce(session)
             except BaseException:
@@ -208,17 +208,6 @@ class PostgresLock:
                 (self._name, *(holder[name] for name in ("user", "host", "pid", "command", "since"))),
             )
         return before
-
-    def _refusal(self, holder: Holder | None) -> LockedError:
-        by = "another run" if holder is None else str(holder)
-        return LockedError(
-            f"environment {self._name} is locked by {by}",
-            hint="Run the command again when it has finished, or let it wait: --lock-timeout 5m. "
-            "The lock ends with that process.",
-            command="" if holder is None else holder.command,
-            since=None if holder is None else instant(holder.since),
-            holder=None if holder is None else asdict(holder),
-        )
 
 
 def _holder(session: Session, name: str) -> Holder | None:

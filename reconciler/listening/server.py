@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.task import ErrorTask  # type: ignore[import-untyped]
 
 from reconciler.listening.admission import Reason
+from reconciler.sockets import bound
 
 Application: TypeAlias = Callable[[Mapping[str, Any], Callable[..., object]], Iterable[bytes]]
 
@@ -52,7 +52,7 @@ class Server:
     ) -> None:
         self._server: Any = create_server(
             application,
-            sockets=[_bound(host, port)],
+            sockets=[bound(host, port)],
             threads=limits.threads,
             connection_limit=limits.connections,
             backlog=1024,
@@ -102,19 +102,6 @@ class Server:
         for channel in self._channels():
             channel.handle_close()
         self._server.trigger.close()
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket bound here, so that an address in use leaves nothing behind. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-    except BaseException:
-        bound.close()
-        raise
-    return bound
 
 
 _REASONS: Mapping[int, Reason] = {413: "too_large", 431: "too_large"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from reconciler.sandbox.errors import Dropped
+from reconciler.sockets import bound
 
 if TYPE_CHECKING:
     from reconciler.sandbox.app import Sandbox
@@ -34,7 +34,7 @@ class Server:
         # is told to log socket errors.
         self._server: Any = create_server(
             app,
-            sockets=[_listen(host, port)],
+            sockets=[bound(host, port)],
             threads=threads,
             log_socket_errors=False,
             clear_untrusted_proxy_headers=True,
@@ -85,19 +85,6 @@ class Server:
     def _deliver(self) -> None:
         while not self._stopping.wait(_TICK):
             self._sandbox.deliver()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, bound here so that a port in use leaves nothing behind. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-    except OSError:
-        listening.close()
-        raise
-    return listening
 
 
 def serve(sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0, *, threads: int = 8) -> Server:
