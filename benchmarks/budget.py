@@ -1,12 +1,13 @@
 """How close clients come to the allowed rate, and how often the server refuses them.
 
     python benchmarks/budget.py [--surface partner|dealer] [--processes 3] [--threads 8] [--seconds 120]
-        [--without-headers] [--halve-after 60]
+        [--without-headers] [--halve-after 60] [--ledger postgresql]
 
-Real clients in real processes share one budget and send lists as fast as they may to the sandbox on a
-port, which refuses with 429 what exceeds the documented limits. Printed: requests accepted, what the
-limits allowed in that time, their ratio (goal: at least 97 %), and the 429s (goal: 0; 1 with
-``--halve-after``, which halves the limits in the middle, without a word but in the 429 itself).
+Real clients in real processes share one budget, in a folder or, as machines do, in a PostgreSQL server, and
+send lists as fast as they may to the sandbox on a port, which refuses with 429 what exceeds the documented
+limits. Printed: requests accepted, what the limits allowed in that time, their ratio (goal: at least 97 %),
+and the 429s (goal: 0; 1 with ``--halve-after``, which halves the limits in the middle, without a word but in
+the 429 itself).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pathlib import Path
 
 from reconciler.chekt import DOCUMENTED_RATES, ClientSecret, Connection, DealerKeys, connect
 from reconciler.kinds.surfaces import surfaces
+from reconciler.ledger.postgres_session import Place
+from reconciler.ledger.postgres_shelf import PostgresShelf
 from reconciler.model import Surface
 from reconciler.redaction import Redactor
 from reconciler.sandbox import (
@@ -35,13 +38,15 @@ from reconciler.sandbox import (
     dealer_key,
     serve,
 )
+from tests.postgresql import join
 
 
-def spend(url: str, surface: Surface, folder: str, threads: int, end: float) -> None:
+def spend(url: str, surface: Surface, folder: str, threads: int, end: float, ledger: str) -> None:
     """Send lists from ``threads`` threads until ``end`` (Unix seconds)."""
     partner = ClientSecret(f"{url}/oauth/token", AUDIENCE, CLIENT_ID, CLIENT_SECRET)
     credentials = partner if surface == "partner" else DealerKeys(dealer_key(DEALER_ID))
-    connection = Connection(url, surface, credentials, state_dir=Path(folder))
+    shared = PostgresShelf(Place(join(Path(folder)).url, "budget")) if ledger == "postgresql" else None
+    connection = Connection(url, surface, credentials, state_dir=Path(folder), shelf=shared)
 
     def send(_: int) -> None:
         while time.time() < end:
@@ -75,6 +80,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--without-headers", action="store_true", help="only a 429 states the limit")
+    parser.add_argument("--ledger", choices=("file", "postgresql"), default="file")
     parser.add_argument("--halve-after", type=float, metavar="SECONDS", help="halve the limits then")
     chosen = parser.parse_args()
     rate = DOCUMENTED_RATES[chosen.surface]
@@ -93,7 +99,9 @@ def main() -> int:
     with serve(sandbox, threads=16) as server, tempfile.TemporaryDirectory() as folder:
         end = time.time() + chosen.seconds
         workers = [
-            context.Process(target=spend, args=(server.url, chosen.surface, folder, chosen.threads, end))
+            context.Process(
+                target=spend, args=(server.url, chosen.surface, folder, chosen.threads, end, chosen.ledger)
+            )
             for _ in range(chosen.processes)
         ]
         for worker in workers:
