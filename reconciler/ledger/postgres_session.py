@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -17,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from reconciler.errors import LedgerError
+from reconciler.ledger.postgres_rows import NamedRow, given, named_row, placed
 from reconciler.ledger.postgres_schema import bring_up_to_date, number_of, version_of
 from reconciler.ledger.schema import SCHEMA_VERSION, newer
 
@@ -58,35 +56,6 @@ class Place:
         parts = urlsplit(self.url)
         user, at, host = parts.netloc.rpartition("@")
         return f"postgresql://{user.partition(':')[0]}{at}{host}{parts.path} (schema {self.schema})"
-
-
-class NamedRow(Sequence[Any]):
-    """A row whose values are found by number and by column."""
-
-    __slots__ = ("_names", "_values")
-
-    def __init__(self, names: Mapping[str, int], values: Sequence[Any]) -> None:
-        self._names = names
-        self._values = values
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._values[self._names[key] if isinstance(key, str) else key]
-
-    @property
-    def id(self) -> int:
-        """The value of the column ``id``, 0 where there is none."""
-        return self._values[self._names["id"]] if "id" in self._names else 0
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-
-def named_row(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], NamedRow]:
-    """Psycopg's way to make rows of a result."""
-    names: dict[str, int] = {}
-    for number, column in enumerate(cursor.description or ()):
-        names.setdefault(column.name, number)
-    return lambda values: NamedRow(names, [_found(value) for value in values])
 
 
 class Session:
@@ -275,7 +244,7 @@ class Session:
 
     def _execute(self, statement: str, values: Sequence[object]) -> psycopg.Cursor[NamedRow]:
         cursor = ClientCursor(self._connection, row_factory=named_row)
-        return cursor.execute(_placed(statement).encode(), [_given(value) for value in values])
+        return cursor.execute(placed(statement).encode(), [given(value) for value in values])
 
 
 def connect(place: Place, patience: float = PATIENCE) -> Connection[TupleRow]:
@@ -331,39 +300,8 @@ def holder_row(place: Place, name: str) -> TupleRow | None:
         return connection.execute(_HELD.format(schema=place.schema).encode(), values).fetchone()
 
 
-_NUL = ("\0", "\uf8ff0")
-"""A character that texts of the API may hold and PostgreSQL's may not, and what stands for it there."""
-
-_MARK = ("\uf8ff", "\uf8ff1")
-"""The first character of that, and what stands for it."""
-
-
-def _given(value: object) -> object:
-    """``value`` as it is sent: numbers for booleans, and no character that PostgreSQL refuses."""
-    if isinstance(value, str):
-        return value.replace(*_MARK).replace(*_NUL)
-    return int(value) if isinstance(value, bool) else value
-
-
-def _found(value: object) -> object:
-    """The value that ``_given`` sent."""
-    if isinstance(value, str):
-        return value.replace(_NUL[1], _NUL[0]).replace(_MARK[1], _MARK[0])
-    return value
-
-
 def _only_reads(statement: str) -> bool:
     return statement.lstrip().upper().startswith("SELECT")
-
-
-@lru_cache(maxsize=512)
-def _placed(statement: str) -> str:
-    """``statement`` with psycopg's sign for a value in place of ``?``."""
-    return re.sub(r"'(?:[^']|'')*'|\?|%", _sign, statement)
-
-
-def _sign(found: re.Match[str]) -> str:
-    return "%s" if found[0] == "?" else found[0].replace("%", "%%")
 
 
 @contextmanager
