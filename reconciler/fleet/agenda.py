@@ -9,7 +9,7 @@ from reconciler.arming.fleet import Fleet
 from reconciler.arming.project import Target, TargetKey
 from reconciler.enforcer.tick import Tick
 from reconciler.enforcer.watch import Watch
-from reconciler.fleet.due import due_rows
+from reconciler.fleet.due import ARMING, due_rows
 from reconciler.ledger import DueRow, Hold, Ledger
 
 TOGETHER = 512
@@ -75,7 +75,10 @@ class Agenda:
             self._rows.update({key: rows.get(key, []) for key in changed})
 
     def end(self, watch: Watch, now: datetime) -> datetime | None:
-        """Write down when the lane is next to be taken up; that instant, None for never."""
+        """Write down when the lane is next to be taken up; that instant, None for never.
+
+        What a worker that was told to stop left undone comes before all else.
+        """
         change, look = watch.transition_at(), watch.next_at()
         ahead = None if change is None else change - LEAD
         at = min((each for each in (ahead, look) if each is not None), default=None)
@@ -83,7 +86,9 @@ class Agenda:
             ((row.at, row.priority) for rows in self._rows.values() for row in rows if row.at > now),
             default=(None, REVIEW),
         )
-        self._ledger.look_next(self._hold.lane, at, coming[1] if at == ahead else REVIEW)
+        left = at is not None and at <= now
+        priority = ARMING if left else coming[1] if at == ahead else REVIEW
+        self._ledger.look_next(self._hold.lane, at, priority)
         return at
 
 
