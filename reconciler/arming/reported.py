@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from reconciler.times import spoken_utc
+
 ALL = "all"
 """The partition that is the whole site."""
 
@@ -84,7 +86,7 @@ def judge(
     before = standings(known, partition)
     for each in before:
         if at < each.at:
-            raise ValueError(f"it is older than what was reported last, of {each.at.isoformat()}")
+            raise ValueError(f"it is older than what was reported last, of {spoken_utc(each.at)}")
         if each.state not in (None, state) and state not in FOLLOWS[each.state]:
             raise ValueError(
                 f"{each.state} is not followed by {state}, but by {', '.join(sorted(FOLLOWS[each.state]))}"

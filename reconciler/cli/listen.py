@@ -148,7 +148,8 @@ def refusals(console: Console, runtime: Runtime) -> Callable[[Refusal, str], Non
             more = silent.pop(refusal, 0)
         at = f" at {refusal.endpoint}" if refusal.endpoint else ""
         others = f", and {more} more since the last line" if more else ""
-        console.warn([f"refused{at}: {refusal.reason.replace('_', ' ')}, from {peer}{others}"])
+        cause = f" ({refusal.cause})" if refusal.cause else ""
+        console.warn([f"refused{at}: {refusal.reason.replace('_', ' ')}{cause}, from {peer}{others}"])
 
     return refused
 

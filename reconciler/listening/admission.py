@@ -64,10 +64,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is refused. ``endpoint``: its name, empty where it reached none."""
+    """Why a request is refused. ``endpoint``: its name, empty where it reached none.
+
+    ``cause``: what is amiss here, as a sentence; empty where the request is at fault.
+    """
 
     reason: Reason
     endpoint: str = NO_ENDPOINT
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:  # a receiver that forwards nothing does without
 
 _NOTE_BYTES = 400
 """Of what a command printed last, kept to explain its failure."""
+
+_ANSWER_BYTES = 65536
+"""Of the answer to what is forwarded. Only its status counts."""
 
 _ENDING_SECONDS = 2.0
 """Between asking a command to end and ending it."""
@@ -119,27 +124,26 @@ class CommandConsumer:
             self._abandoned = True
             running = list(self._running)
         for process in running:
-            _signal(process, signal.SIGTERM)
+            if process.poll() is None:
+                _signal(process, signal.SIGTERM)
         for process in running:
             _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the process and all it has started: asked first, then for good."""
+    if process.poll() is not None:
+        return
     _signal(process, signal.SIGTERM)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(_ENDING_SECONDS)
-    except subprocess.TimeoutExpired:
-        _signal(process, signal.SIGKILL)
-        process.wait()
+    _signal(process, signal.SIGKILL)  # what it has started may outlive it
+    process.wait()
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    if process.poll() is None:
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _failure(code: int, output: IO[bytes]) -> str:
@@ -161,6 +165,7 @@ class ForwardConsumer:
         self._url = url
         self._secret = secret
         self._http = http
+        self._seconds = http.timeout.read or 0.0
 
     def consume(self, attempt: Attempt) -> None:
         import httpx  # noqa: PLC0415  as above
@@ -178,8 +183,10 @@ class ForwardConsumer:
         if self._secret is not None:
             headers["X-Reconciler-Signature"] = signature(self._secret, attempt.body, "sha256_hex").decode()
         sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        until = time.monotonic() + self._seconds
         try:
-            answer = self._http.post(self._url, content=attempt.body, headers=sent)
+            with self._http.stream("POST", self._url, content=attempt.body, headers=sent) as answer:
+                _read_some(answer, until)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise NotConsumedError(f"no answer: {type(exc).__name__}") from exc
         if not answer.is_success:
@@ -187,6 +194,15 @@ class ForwardConsumer:
 
     def abandon(self) -> None:
         self._http.close()
+
+
+def _read_some(answer: httpx.Response, until: float) -> None:
+    """Read the body, so that the connection serves again; one that is long or slow is not worth that."""
+    size = 0
+    for part in answer.iter_raw():
+        size += len(part)
+        if size > _ANSWER_BYTES or time.monotonic() > until:
+            return
 
 
 class LogConsumer:

@@ -102,8 +102,11 @@ class Receiver:
             future = self._commits.submit(receive)
             future.add_done_callback(self._tell)
             future.result(ANSWER_WITHIN)
-        except (LedgerError, TimeoutError):
-            return Refusal("ledger_unavailable", endpoint.name)
+        except LedgerError as exc:
+            return Refusal("ledger_unavailable", endpoint.name, exc.message)
+        except TimeoutError:
+            slow = f"it was not written within {ANSWER_WITHIN:g} s"
+            return Refusal("ledger_unavailable", endpoint.name, slow)
         return None
 
     def _tell(self, future: Future[Received | None]) -> None:

@@ -171,7 +171,8 @@ def _out_of_limits(kind: str, value: object, context: Mapping[str, Any]) -> tupl
     """The sentences for values of the right type that are not allowed, None for other findings."""
     wrong = f"{shown(value)} is not allowed"
     if kind == "literal_error":
-        allowed = re.findall(r"'([^']*)'", str(context["expected"])) or [str(context["expected"])]
+        expected = str(context["expected"])
+        allowed = re.findall(r"'([^']*)'", expected) or [expected.lower()]  # YAML's true, not Python's True
         hint = suggestion(str(value), allowed)
     elif kind in _BOUNDS:
         bound, words = _BOUNDS[kind]

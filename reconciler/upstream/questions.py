@@ -73,7 +73,8 @@ def question(written: Written, site_id: str, inbox: Iterable[Delivery]) -> Quest
     known = [
         each
         for each in _heard(inbox)
-        if each.site_id in (None, site_id)
+        # A number alone may be another site's; a UUID is nobody else's.
+        if (each.site_id == site_id if uuid is None else each.site_id in (None, site_id))
         and (uuid is None or each.verification_id == uuid)
         and (number is None or each.number in (None if uuid else number, number))
     ]

@@ -106,6 +106,15 @@ def test_a_command_under_way_is_ended_with_all_it_started_when_it_is_abandoned(t
         consumer.consume(ATTEMPT)
 
 
+def test_what_a_command_started_does_not_outlive_its_time_out(tmp_path: Path) -> None:
+    marks = tmp_path / "child"
+    deaf = f"(trap '' TERM; exec sleep 60) & echo $! > {marks}; wait"
+    with pytest.raises(NotConsumedError, match="did not end within"):
+        CommandConsumer(["/bin/sh", "-c", deaf], 1, ENV).consume(ATTEMPT)
+    child = int(marks.read_text())
+    wait_for(lambda: not _alive(child))
+
+
 def _alive(process: int) -> bool:
     try:
         state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
@@ -163,6 +172,36 @@ def test_a_forward_that_is_not_answered_well_says_so() -> None:
         assert all("x-reconciler-signature" not in headers for headers, _ in seen)
     with httpx.Client(timeout=5) as http, pytest.raises(NotConsumedError, match="no answer: ConnectError"):
         ForwardConsumer(place, None, http).consume(ATTEMPT)
+
+
+@pytest.mark.parametrize("part", [b"x", b"x" * 1_000_000], ids=["slow", "long"])
+def test_an_answer_to_a_forward_without_end_keeps_nobody(part: bytes) -> None:
+    """Only its status counts."""
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            until = time.monotonic() + 20
+            try:
+                while time.monotonic() < until:
+                    self.wfile.write(part)
+                    time.sleep(0.05)
+            except OSError:
+                self.close_connection = True
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Endless) as server, httpx.Client(timeout=0.5) as http:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        started = time.monotonic()
+        ForwardConsumer(f"http://127.0.0.1:{server.server_port}/", None, http).consume(ATTEMPT)
+        assert time.monotonic() - started < 5
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_the_log_is_a_line_of_json_with_the_event_in_it() -> None:

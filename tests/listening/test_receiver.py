@@ -162,6 +162,7 @@ def test_a_ledger_that_cannot_be_written_is_answered_503_and_the_next_try_is_kep
 
             disk.setattr(rig.ledger, "receive", receive)
             assert rig.app("evt_1") == 503
+        assert [each.cause for each in rig.refused] == [full.message]
         assert rig.app("evt_1") == 200
         assert rig.outcome("app-events", "ledger_unavailable") == 1
         assert len(rig.heard) == 1

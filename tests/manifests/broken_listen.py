@@ -47,6 +47,13 @@ LISTEN = (
         "secrets or webhook",
     ),
     _listen(
+        "a log that is switched off",
+        f"{_DEALER}, consumers: {{j: {{log: false}}}}",
+        "reconciler.yaml:1:98",
+        "false is not allowed",
+        "Allowed: true.",
+    ),
+    _listen(
         "open to anybody",
         "path: /a, system: dealer",
         "reconciler.yaml:1:25",

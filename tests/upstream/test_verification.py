@@ -279,6 +279,16 @@ def test_the_other_id_and_the_age_are_taken_from_what_the_listener_received(
     assert len(made.taken(asked)) == 1
 
 
+def test_a_number_of_no_known_site_gives_no_uuid(integration: Made) -> None:
+    made = integration()
+    other = made.ask("depot")
+    received(made, {name: other[name] for name in ("id", "verification_id")}, datetime.now(UTC))
+    named = ("--contact", "john", "--action", "disregard", "--yes")
+    refused = made.run("verification", "answer", "hq", other["id"], *named)
+    assert (refused.code, "Write --verification-id UUID" in refused.err) == (1, True)
+    assert made.taken(other) == []
+
+
 def test_an_inbox_that_names_the_uuid_alone_is_not_guessed_from(integration: Made) -> None:
     made = integration()
     asked = made.ask()
