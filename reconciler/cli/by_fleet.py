@@ -14,6 +14,7 @@ from reconciler.cli.options import Reading, parse_variables
 from reconciler.errors import ConfigError
 from reconciler.escape import visible
 from reconciler.fleet.bundle import Bundle, bundle
+from reconciler.fleet.commissioning import KEPT
 from reconciler.fleet.following import Sight, apply_by_fleet
 from reconciler.fleet.queue import Queue
 from reconciler.ledger.fleet import AssignmentStatus
@@ -71,7 +72,9 @@ def by_fleet(
         account: Account, planned: Planned, asked: Options, progress: Progress, stop: threading.Event
     ) -> Applied:
         place = fleet_store(account.project, account.runtime).place
-        account.ledger.publish(published.digest, published.packed, account.runtime.clock())
+        now = account.runtime.clock()
+        account.ledger.publish(published.digest, published.packed, now)
+        account.ledger.unpublish(now - KEPT)
         with Queue(place.url, place.schema) as queue, LanesView(console) as view:
             return apply_by_fleet(
                 account,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reconciler.account import Runtime, open_account
 from reconciler.engine import Event, StepFinished
-from reconciler.errors import LeaseLostError, LedgerError, ReconcilerError
+from reconciler.errors import LedgerError, ReconcilerError
 from reconciler.fleet.applying import apply_lane, hindered, result_text
 from reconciler.fleet.leases import LaneLease, Leases
 from reconciler.fleet.parts import applied_part
@@ -72,10 +72,7 @@ class Carrier:
                 return "over"
             try:
                 ended = self._work(job, place, taken, lease)
-            except LeaseLostError as exc:
-                self.note(f"{exc.message}.")
-                return "lost"
-            except LedgerError as exc:
+            except LedgerError as exc:  # the lease is lost, above all
                 self.note(f"Lane {job.lane} of run {job.run} stops: {exc.message}. {exc.hint}")
                 place.ledger.give_back(taken)
                 ended = False

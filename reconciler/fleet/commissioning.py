@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.account import Runtime
 from reconciler.enforcer.session import enforcement_lock
@@ -12,6 +12,9 @@ from reconciler.fleet.parts import parts_of
 from reconciler.ledger import Ledger
 from reconciler.manifests import Project
 from reconciler.manifests.arming_model import check_model
+
+KEPT = timedelta(days=1)
+"""How long a published project that nobody works with is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ def commission(project: Project, bundle: Bundle, ledger: Ledger, runtime: Runtim
         now = runtime.clock()
         ledger.publish(bundle.digest, bundle.packed, now)
         ledger.enforce_from(bundle.digest, now)
+        ledger.unpublish(now - KEPT)
         ledger.declare_lanes(lanes, now)
         ledger.wake_lanes(lanes, now)
     return Commissioned(len(lanes), changed=True)

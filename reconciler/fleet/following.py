@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.account import Account
@@ -12,7 +12,7 @@ from reconciler.engine import Event
 from reconciler.fleet.applying import not_begun, parted, result_of, task_of, together
 from reconciler.fleet.queue import Job, Queue
 from reconciler.ledger import Ledger
-from reconciler.ledger.fleet import Assignment, AssignmentStatus, WorkerRecord
+from reconciler.ledger.fleet import Assignment, AssignmentStatus, WorkerRecord, applying
 from reconciler.model import Plan, Report
 from reconciler.workflows import Applied, Options, Planned, carry_out, in_run, looked_at_again
 
@@ -123,7 +123,8 @@ class _Following:
             living = self._pulse.living(self._ledger.workers())
             lanes = tuple(self._ledger.assignments(self._run))
             heard(Sight(lanes, len(living)))
-            running = [each for each in lanes if _is_under_way(each, living)]
+            held = {row.lane for row in self._ledger.lanes() if row.seconds_left > 0}
+            running = [each for each in lanes if _is_under_way(each, held)]
             if all(each.status is AssignmentStatus.ENDED for each in lanes) or (stopping and not running):
                 return
             if stop.is_set() and not stopping:
@@ -151,5 +152,6 @@ class _Following:
         return Job("apply", self._ledger.environment, lane, self._bundle, self._run)
 
 
-def _is_under_way(assignment: Assignment, living: frozenset[str]) -> bool:
-    return assignment.status is AssignmentStatus.RUNNING and assignment.worker in living
+def _is_under_way(assignment: Assignment, held: Container[str]) -> bool:
+    """Whether a worker has the lane: one that died, or lost it, has no lease any more."""
+    return assignment.status is AssignmentStatus.RUNNING and applying(assignment.lane) in held
