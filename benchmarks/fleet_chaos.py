@@ -264,17 +264,22 @@ def contrary(command: RequestRecord) -> bool:
 
 
 def overlaps(requests: list[RequestRecord]) -> list[RequestRecord]:
-    """Requests of a turn after the first one of the turn that followed, by lane."""
+    """Requests of a turn after the first one of the turn that followed, by lane.
+
+    What was struck before the account knew the caller is of the lane that the others of its turn are of.
+    """
+    lanes = {each.trace_id: each.credential for each in requests if each.credential is not None}
+    turns: dict[str, list[str | None]] = {}
     found = []
-    for credential in {each.credential for each in requests}:
-        seen: list[str | None] = []
-        for each in requests:
-            if each.credential != credential or not each.path.startswith("/ext/"):
-                continue
-            if each.trace_id in seen[:-1]:
-                found.append(each)
-            elif not seen or seen[-1] != each.trace_id:
-                seen.append(each.trace_id)
+    for each in requests:
+        lane = lanes.get(each.trace_id)
+        if lane is None or not each.path.startswith("/ext/"):
+            continue
+        seen = turns.setdefault(lane, [])
+        if each.trace_id in seen[:-1]:
+            found.append(each)
+        elif not seen or seen[-1] != each.trace_id:
+            seen.append(each.trace_id)
     return found
 
 
