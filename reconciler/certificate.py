@@ -56,7 +56,8 @@ class Certificate:
     """One run: the findings in the order of the requirements, and what it was about.
 
     ``host``: of the API, or ``the embedded sandbox``. ``model``: the project's arming model. ``remarks``:
-    what a reader has to know besides, such as what could not be put back.
+    what a reader has to know besides, such as what could not be put back. ``left_out``: requirements of the
+    model that were not asked for.
     """
 
     environment: str
@@ -68,6 +69,7 @@ class Certificate:
     finished_at: datetime
     findings: tuple[Finding, ...]
     remarks: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def count(self, verdict: Verdict) -> int:
         """How many findings are of ``verdict``."""
@@ -75,5 +77,5 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """Whether every requirement passed; one that is left to a person has not."""
+        """Whether every requirement that was asked for passed; one that is left to a person has not."""
         return self.count(Verdict.PASSED) == len(self.findings)

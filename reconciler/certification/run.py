@@ -74,6 +74,7 @@ def certify(
         runtime.clock(),
         tuple(findings),
         tuple(remarks),
+        tuple(each.name for each in asked_of(project.arming_model) if each not in requirements),
     )
 
 

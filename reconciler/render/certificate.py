@@ -22,6 +22,9 @@ def verdict_line(certificate: Certificate) -> str:
     """How it ended, in one sentence."""
     counts = ", ".join(f"{certificate.count(verdict)} {verdict}" for verdict in Verdict)
     ending = "Certified" if certificate.passed else "Not certified"
+    run, missing = len(certificate.findings), len(certificate.left_out)
+    if missing:
+        ending = f"Not a whole certification, {run} of {run + missing} requirements"
     return f"{ending}: {counts}."
 
 
@@ -86,6 +89,7 @@ def to_json(certificate: Certificate) -> str:
         "finished_at": utc_text(certificate.finished_at, "milliseconds"),
         "summary": {verdict.value: certificate.count(verdict) for verdict in Verdict},
         "remarks": list(certificate.remarks),
+        "left_out": list(certificate.left_out),
         "requirements": [_finding(finding) for finding in certificate.findings],
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
@@ -142,6 +146,8 @@ def to_junit(certificate: Certificate) -> str:
     for name in ("environment", "model", "site_id"):
         told = {"name": name, "value": visible(str(getattr(certificate, name)))}
         ET.SubElement(properties, "property", told)
+    if certificate.left_out:
+        ET.SubElement(properties, "property", {"name": "left_out", "value": ", ".join(certificate.left_out)})
     for finding in certificate.findings:
         _case(suite, f"certification.{certificate.model}", finding)
     if certificate.remarks:

@@ -239,7 +239,9 @@ def _key(draft: ReportDraft, sequence: int) -> str:
 def _check(told: Told, now: datetime) -> None:
     """Raises ReportError for a report that makes no sense, whatever was reported before."""
     wrong = ""
-    if told.zones and told.state is not Reported.ARM_FAILURE:
+    if not all(_is_text(each) for each in (told.user, told.source, *told.zones)):
+        wrong = "user, source or zones hold what is no UTF-8"
+    elif told.zones and told.state is not Reported.ARM_FAILURE:
         wrong = f"zones belong to arm_failure, not to {told.state}"
     elif told.at is not None and told.at > now + AHEAD:
         wrong = f"it is to begin only at {spoken_utc(told.at)}"
@@ -247,6 +249,15 @@ def _check(told: Told, now: datetime) -> None:
         wrong = f"{told.state} does not last; resynchronise to one of {', '.join(sorted(SETTLED))}"
     if wrong:
         raise ReportError(f"{told.state} cannot be reported: {wrong}", address=told.site)
+
+
+def _is_text(text: str) -> bool:
+    """Whether ``text`` can be written; an argument in another encoding cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _draft(told: Told, place: Place, known: Mapping[str, Standing], now: datetime) -> ReportDraft | None:

@@ -32,11 +32,11 @@ FINDINGS = (
 )
 
 
-def of(*findings: Finding, remarks: tuple[str, ...] = ()) -> Certificate:
+def of(*findings: Finding, remarks: tuple[str, ...] = (), left_out: tuple[str, ...] = ()) -> Certificate:
     site = Address("site", ("acme", "certification"))
     end = START + timedelta(seconds=5)
     return Certificate(
-        "dev", "api.chektdev.com", "chekt_triggered", site, "17", START, end, findings, remarks
+        "dev", "api.chektdev.com", "chekt_triggered", site, "17", START, end, findings, remarks, left_out
     )
 
 
@@ -58,6 +58,18 @@ def test_text_tells_why_and_what_is_left_to_do() -> None:
     assert "09:00:01.250 state   disarmed" in text
     assert "\x1b" not in text
     assert render_certificate(of(FINDINGS[0]), "text").endswith("Certified: 1 passed, 0 failed, 0 manual.\n")
+
+
+def test_a_choice_of_requirements_is_never_called_a_certification() -> None:
+    part = of(FINDINGS[0], left_out=("exit-delay", "open-zone"))
+    said = "Not a whole certification, 1 of 3 requirements: 1 passed, 0 failed, 0 manual."
+    assert render_certificate(part, "text").endswith(f"\n{said}\n")
+    assert said in render_certificate(part, "html")
+    assert json.loads(render_certificate(part, "json"))["left_out"] == ["exit-delay", "open-zone"]
+    root = ET.fromstring(render_certificate(part, "junit"))
+    assert [each.get("value") for each in root.iter("property") if each.get("name") == "left_out"] == [
+        "exit-delay, open-zone"
+    ]
 
 
 def test_json_holds_everything() -> None:

@@ -104,6 +104,12 @@ def test_what_cannot_follow_is_refused_before_anything_is_sent(partner: Integrat
     assert outcomes(partner) == ["done"]
 
 
+def test_a_name_in_another_encoding_is_refused(partner: Integration) -> None:
+    refused = partner.run("arming", "report", "hq", "--state", "armed_away", "--user", "J\udcfcrgen")
+    assert (refused.code, "hold what is no UTF-8" in refused.err) == (1, True)
+    assert outcomes(partner) == []
+
+
 def test_a_state_is_resynchronised_only_when_asked(partner: Integration) -> None:
     partner.served.sandbox.switches = NO_KEYS.changed({"invalid_transition": "accept"})
     for state in ("armed_stay", "entry_delay"):
