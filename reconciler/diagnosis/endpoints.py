@@ -58,7 +58,7 @@ def endpoint_check(walk: Walk, known: frozenset[str]) -> Check:
     tried = {str(read.endpoint) for read in walk.reads if read.seen.status is not None}
     said = f"{len(confirmed)} of {len(tried)} read endpoints answer as expected"
     said += f", {len(weak)} of them known by guess until now" if weak - known else ""
-    kinds = ", ".join(REGISTRY[kind].collection for kind in dict.fromkeys(untried.values()))
+    kinds = ", ".join(REGISTRY[kind].collection.replace("_", " ") for kind in dict.fromkeys(untried.values()))
     rest = f" {len(untried)} could not be tried, for want of {kinds} to ask for." if untried else ""
     if odd:
         told = "; ".join(f"{each} {_oddity(walk.reads, each)}" for each in odd)

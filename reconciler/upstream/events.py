@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from reconciler import chekt
 from reconciler.account import Runtime, connection_to, served_by, simulator
 from reconciler.chekt import telling
-from reconciler.errors import ConfigError, RemoteError, UnsupportedError
+from reconciler.errors import AmbiguousError, ConfigError, RemoteError, UnsupportedError
 from reconciler.manifests import Project, secrets
 from reconciler.model import JsonObject
 from reconciler.planning.digest import digest
@@ -134,7 +134,11 @@ def send(project: Project, runtime: Runtime, event: PartnerEvent) -> Sent:
         )
         body = event.body()
         intent = digest(["event", body]).removeprefix("sha256:")
-        answered = telling.tell(client, served.operations["event.send"], {}, body, intent)
+        try:
+            answered = telling.tell(client, served.operations["event.send"], {}, body, intent)
+        except AmbiguousError as exc:
+            again = f"Send it again with --event-id {event.id}: a repeat of an event has its id."
+            raise AmbiguousError(exc.message, hint=again) from exc
         urls = telling.media_urls(answered)
         files = list(zip(event.media, contents, urls, strict=False))
         uploaded, problems = _upload(files, runtime, way)

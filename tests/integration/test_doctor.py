@@ -254,6 +254,12 @@ def test_the_ledger_is_told_of(cli: Cli, account: Path) -> None:
     assert verdicts(result)["credentials.partner"] == "ok"
 
 
+def test_what_could_not_be_tried_is_told_in_words(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "dealer.yaml").write_text("kind: dealer\nid: acme\ndealer_id: 12345\n", encoding="utf-8")
+    told = checks(cli("doctor", tmp_path, "--env", "embedded", "--format", "json"))["endpoints.partner"]
+    assert "for want of monitoring stations, sites, " in told["seen"]
+
+
 def test_text_fits_eighty_columns_and_has_no_colour_in_a_pipe(
     cli: Cli, served: Served, account: Path
 ) -> None:

@@ -17,7 +17,7 @@ from reconciler.chekt.telling import media_urls
 from reconciler.errors import RemoteError, UnsupportedError
 from reconciler.manifests import load
 from reconciler.redaction import Redactor
-from reconciler.sandbox import EVENT_KEY, Switches
+from reconciler.sandbox import EVENT_KEY, Fault, Switches
 from reconciler.upstream.events import check_host
 from tests.integration.conftest import Cli, Served
 
@@ -69,6 +69,13 @@ def test_an_event_and_its_media_arrive(served: Served, cli: Cli, home: Path, for
     sent = next(each for each in served.log() if each.path == "/partner/v1/events")
     assert (sent.credential == "event key") is bool(key)
     assert ("POST /oauth/token" in [f"{r.method} {r.path}" for r in served.log()]) is not bool(key)
+
+
+def test_an_event_without_an_answer_is_repeated_by_its_id(served: Served, cli: Cli, home: Path) -> None:
+    served.sandbox.add_fault(Fault("drop", "POST", "/partner/v1/events", when="after"))
+    lost = cli(*SEND, home)
+    [event] = events(served)
+    assert (lost.code, f"--event-id {event['event_id']}" in lost.err) == (1, True)
 
 
 def test_more_media_than_urls_is_told(served: Served, cli: Cli, home: Path) -> None:
