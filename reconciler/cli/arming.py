@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from reconciler.errors import AmbiguousError, ConfigError, ReportError, Unsuppor
 from reconciler.times import spoken_utc, utc_text
 
 if TYPE_CHECKING:  # start-up stays instant
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.account import Runtime
     from reconciler.ledger import ArmingReport
@@ -112,7 +113,7 @@ def report(
     if told is not None and told.zones and project.environment.report_zones_as is None:
         unsent = "the zones are recorded and not sent: no document shows a field for them"
         console.warn([f"{unsent}, and environments.NAME.report_zones_as names none"])
-    with open_account(project, runtime, "partner") as account:
+    with _interrupts_told(console), open_account(project, runtime, "partner") as account:
         reporting = Reporting(account)
         if told is not None:
             _one(console, reporting, told, output_format)
@@ -124,6 +125,16 @@ def report(
             console.note(printable(failure))
     _print_summary(console, project, summary, output_format)
     return 1 if summary.failures else 0
+
+
+@contextmanager
+def _interrupts_told(console: Console) -> Iterator[None]:
+    """Whoever interrupts a report has not called it off, and is told so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.note("What is queued and not sent stays in the ledger: the next report of its site sends it.")
+        raise
 
 
 def _places(arguments: tuple[str, ...], *, batch: bool) -> tuple[str | None, Path]:

@@ -340,6 +340,7 @@ def test_a_line_is_reported_while_the_pipe_is_open_and_ctrl_c_ends_it(partner: I
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, "Interrupted" in err) == (130, True)
+    assert "What is queued and not sent stays in the ledger" in err
     assert states(partner) == logged("armed_away")
 
 
