@@ -1,4 +1,4 @@
-"""The nouns every layer shares: addresses, desired resources, live objects, changes, plans, outcomes.
+"""The nouns every layer shares: addresses, desired resources, live objects, changes, plans.
 
 Plain frozen data, no I/O. JSON values are ``JsonValue``; times are aware ``datetime`` in UTC.
 """
@@ -326,74 +326,6 @@ class Plan:
         return not self.changes
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One write to one object, ready to send.
-
-    ``parent_ids``: remote ids of the ancestors, outermost first. ``payload``: manifest field names,
-    normalised values; references hold remote ids, secrets are resolved (never log a Write).
-    ``before``: the live fields known, for endpoints that replace the whole object. ``part``: name of
-    the singleton endpoint the fields belong to, None for the object itself.
-    """
-
-    operation: Operation
-    address: Address
-    parent_ids: tuple[str, ...]
-    remote_id: str | None
-    external_id: str
-    payload: Mapping[str, JsonValue]
-    idempotency_key: str
-    part: str | None = None
-    before: Mapping[str, JsonValue] = field(default_factory=dict)
-
-
-class OutcomeStatus(StrEnum):
-    """How one change of an apply ended."""
-
-    DONE = "done"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    UNKNOWN = "unknown"
-    MANUAL = "manual"
-
-
-@dataclass(frozen=True, slots=True)
-class WriteResult:
-    """How one ``Write`` ended: ``live`` is the object as the server returned it, if it did.
-
-    Exactly one of these holds: ``error`` is None (done), ``ambiguous`` (nobody knows), or failed.
-    """
-
-    write: Write
-    live: LiveObject | None = None
-    error: str | None = None
-    ambiguous: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one change; ``message`` says why it was not done."""
-
-    address: Address
-    action: Action
-    status: OutcomeStatus
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The end of an apply: one outcome a change, in plan order, and the requests it took."""
-
-    outcomes: tuple[Outcome, ...]
-    reads: int = 0
-    writes: int = 0
-    interrupted: bool = False
-
-    def count(self, status: OutcomeStatus) -> int:
-        """How many outcomes have ``status``."""
-        return sum(outcome.status is status for outcome in self.outcomes)
-
-
 class Reader(Protocol):
     """Reads live objects. Raises RemoteError; never returns part of a list."""
 
@@ -407,18 +339,6 @@ class Reader(Protocol):
 
     def read_part(self, kind: str, part: str, ids: tuple[str, ...]) -> Mapping[str, JsonValue]:
         """The fields of the singleton ``part`` of the object, normalised, in the manifest's names."""
-        ...
-
-
-class Writer(Protocol):
-    """Changes the account."""
-
-    def write(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
-        """Send writes of one kind, operation, part and parent; one result each, in order.
-
-        More than one only where the endpoint takes several. Never raises for a refused or an
-        ambiguous write: the result says so.
-        """
         ...
 
 

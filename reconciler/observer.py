@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from reconciler.model import Write, Writer, WriteResult
+from reconciler.writes import Write, Writer, WriteResult
 
 _NAMED = 5
 """Addresses of one bulk call that are named."""

@@ -14,17 +14,7 @@ from reconciler.intents import IntentDraft
 from reconciler.kinds import REGISTRY
 from reconciler.ledger import Confirmation, keep_moves, keep_secrets
 from reconciler.manifests import Project
-from reconciler.model import (
-    Action,
-    Address,
-    Change,
-    OutcomeStatus,
-    Owned,
-    Plan,
-    Report,
-    Resource,
-    Snapshot,
-)
+from reconciler.model import Action, Address, Change, Owned, Plan, Resource, Snapshot
 from reconciler.observer import ObservedWriter
 from reconciler.planning.confirmed import proved
 from reconciler.planning.plan import plan
@@ -32,6 +22,7 @@ from reconciler.planning.renames import as_found, identified, moved, readdressed
 from reconciler.planning.safety import Policy
 from reconciler.planning.saved import as_planned_now, check_timely, check_unmoved, left_of, stale
 from reconciler.planning.scope import EVERYTHING, Scope
+from reconciler.writes import OutcomeStatus, Report
 
 
 @dataclass(frozen=True, slots=True)

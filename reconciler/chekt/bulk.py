@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from reconciler.chekt import wire
 from reconciler.kinds import Binding
-from reconciler.model import JsonValue, Write
+from reconciler.model import JsonValue
+from reconciler.writes import Write
 
 _NESTS = ("data", "result", "resource")
 _OUTCOMES = ("is_successful", "isSuccessful", "success")

@@ -17,7 +17,8 @@ from reconciler.chekt.transport import Answer, Call, RefusedError, Requests, Run
 from reconciler.errors import AmbiguousError, ApiError, RemoteError
 from reconciler.kinds import REGISTRY, Binding, Endpoint, Kind, Part
 from reconciler.kinds.surfaces import Surfaces
-from reconciler.model import JsonValue, LiveObject, Write, WriteResult
+from reconciler.model import JsonValue, LiveObject
+from reconciler.writes import Write, WriteResult
 
 
 class _ListOptions(TypedDict, total=False):

@@ -10,7 +10,8 @@ from typing import Literal
 
 from reconciler.chekt import wire
 from reconciler.kinds import REGISTRY, Binding, Endpoint, Kind
-from reconciler.model import JsonObject, JsonValue, LiveObject, Write
+from reconciler.model import JsonObject, JsonValue, LiveObject
+from reconciler.writes import Write
 
 Clear = Literal["null", "empty"]
 

@@ -241,7 +241,7 @@ def _ask(console: Console, plan: Plan, asked: Options) -> None:
 
 def _failure(applied: Applied) -> ApplyError | None:
     """The error an apply ends with, None where everything it could do was done."""
-    from reconciler.model import OutcomeStatus
+    from reconciler.writes import OutcomeStatus
 
     report = applied.report
     bad = (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SKIPPED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from reconciler.cli.console import while_the_terminal_stands
 from reconciler.engine import Event, IntentRecovered, ReadProgress, StepFinished, StepStarted, ValueReplaced
 from reconciler.escape import visible
-from reconciler.model import OutcomeStatus
+from reconciler.writes import OutcomeStatus
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -39,8 +39,9 @@ from dataclasses import dataclass
 
 from reconciler.engine.evidence import Proof, Verdict
 from reconciler.intents import Intent
-from reconciler.model import LiveObject, OutcomeStatus, Write, WriteResult
+from reconciler.model import LiveObject
 from reconciler.planning.steps import Step
+from reconciler.writes import OutcomeStatus, Write, WriteResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from reconciler.model import Address, Operation, OutcomeStatus
+from reconciler.model import Address, Operation
+from reconciler.writes import OutcomeStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from enum import Enum, auto
 
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.kind import Binding, Kind
-from reconciler.model import JsonValue, LiveObject, Write
+from reconciler.model import JsonValue, LiveObject
 from reconciler.planning.digest import canonical
+from reconciler.writes import Write
 
 
 class Proof(Enum):

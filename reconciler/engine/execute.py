@@ -25,19 +25,16 @@ from reconciler.model import (
     Address,
     Change,
     Collection,
-    Outcome,
-    OutcomeStatus,
     Owned,
     Plan,
     Reader,
-    Report,
     Resource,
     Snapshot,
-    Writer,
 )
 from reconciler.planning.rows import forgotten, protections
 from reconciler.planning.scope import Scope, collection_of
 from reconciler.planning.steps import Step, steps
+from reconciler.writes import Outcome, OutcomeStatus, Report, Writer
 
 BATCH_LIMIT = 50
 """Most objects in one bulk call; CHeKT names no limit (chekt-api/README.md section 12.8)."""

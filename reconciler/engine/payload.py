@@ -13,21 +13,12 @@ from reconciler.intents import IntentDraft, Moved
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.kind import Reference
 from reconciler.kinds.surfaces import Surfaces
-from reconciler.model import (
-    Address,
-    FieldValue,
-    JsonValue,
-    LiveObject,
-    Owned,
-    Resource,
-    SecretRef,
-    Snapshot,
-    Write,
-)
+from reconciler.model import Address, FieldValue, JsonValue, LiveObject, Owned, Resource, SecretRef, Snapshot
 from reconciler.planning.digest import digest
 from reconciler.planning.ownership import outgoing
 from reconciler.planning.scope import parent_of
 from reconciler.planning.steps import Step
+from reconciler.writes import Write
 
 Secrets = Callable[[SecretRef], str]
 

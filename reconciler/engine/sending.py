@@ -34,22 +34,11 @@ from reconciler.errors import AuthError, PlanError, ReconcilerError, SecretError
 from reconciler.intents import IntentStatus
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
-from reconciler.model import (
-    Address,
-    Collection,
-    LiveObject,
-    OutcomeStatus,
-    Owned,
-    Reader,
-    Replaced,
-    Snapshot,
-    Write,
-    Writer,
-    WriteResult,
-)
+from reconciler.model import Address, Collection, LiveObject, Owned, Reader, Replaced, Snapshot
 from reconciler.planning.ownership import outgoing
 from reconciler.planning.scope import collection_of
 from reconciler.planning.steps import Step
+from reconciler.writes import OutcomeStatus, Write, Writer, WriteResult
 
 _JOURNALLED = {
     OutcomeStatus.DONE: IntentStatus.DONE,

@@ -9,20 +9,10 @@ from reconciler.engine.fetch import Reading, ignore
 from reconciler.engine.width import EIGHT, Width
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import Surfaces
-from reconciler.model import (
-    Address,
-    Collection,
-    JsonValue,
-    LiveObject,
-    OutcomeStatus,
-    Owned,
-    Reader,
-    Report,
-    Resource,
-    Snapshot,
-)
+from reconciler.model import Address, Collection, JsonValue, LiveObject, Owned, Reader, Resource, Snapshot
 from reconciler.planning import reads
 from reconciler.planning.scope import EVERYTHING, collection_of, parent_of
+from reconciler.writes import OutcomeStatus, Report
 
 
 def touched(report: Report, before: Snapshot) -> frozenset[Address]:

@@ -17,9 +17,10 @@ from reconciler.account import Account
 from reconciler.engine import Event
 from reconciler.errors import LedgerError, ReconcilerError
 from reconciler.fleet.parts import lane_of_change
-from reconciler.model import Action, Address, Change, Outcome, OutcomeStatus, Plan, Report
+from reconciler.model import Action, Address, Change, Plan
 from reconciler.render.json import from_json, to_json
 from reconciler.workflows import Applied, Options, carry_out, looked_at_again, make_saved_plan
+from reconciler.writes import Outcome, OutcomeStatus, Report
 
 
 @dataclass(frozen=True, slots=True)

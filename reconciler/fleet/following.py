@@ -13,8 +13,9 @@ from reconciler.fleet.applying import not_begun, parted, result_of, task_of, tog
 from reconciler.fleet.queue import Job, Queue
 from reconciler.ledger import Ledger
 from reconciler.ledger.fleet import Assignment, AssignmentStatus, WorkerRecord, applying
-from reconciler.model import Plan, Report
+from reconciler.model import Plan
 from reconciler.workflows import Applied, Options, Planned, carry_out, in_run, looked_at_again
+from reconciler.writes import Report
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the lanes."""

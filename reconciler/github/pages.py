@@ -9,9 +9,10 @@ from typing import Any
 from reconciler.escape import visible
 from reconciler.github.job import Job
 from reconciler.github.posts import LIMIT, Stamp, size, written
-from reconciler.model import Action, Address, Outcome, OutcomeStatus, Plan, Report
+from reconciler.model import Action, Address, Plan
 from reconciler.render.markdown import fitted
 from reconciler.render.report import to_text
+from reconciler.writes import Outcome, OutcomeStatus, Report
 
 _MOST = 30_000
 """Characters of a block in a comment; the log has the whole."""

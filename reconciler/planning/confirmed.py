@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from reconciler.model import Action, Address, Change, EndpointUse, OutcomeStatus, Owned, Report
+from reconciler.model import Action, Address, Change, EndpointUse, Owned
+from reconciler.writes import OutcomeStatus, Report
 
 
 def proved(

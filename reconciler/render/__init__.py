@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from reconciler.model import Plan, Report
+from reconciler.model import Plan
+from reconciler.writes import Report
 
 if TYPE_CHECKING:  # only HTML needs the arming
     from reconciler.arming.weekly import WeekChange

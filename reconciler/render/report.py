@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from reconciler.escape import visible
-from reconciler.model import Outcome, OutcomeStatus, Report
 from reconciler.render.lines import SYMBOLS
 from reconciler.render.text import Style, plain
+from reconciler.writes import Outcome, OutcomeStatus, Report
 
 _WORDS: dict[OutcomeStatus, str] = {
     OutcomeStatus.DONE: "done",

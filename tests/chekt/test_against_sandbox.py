@@ -14,7 +14,7 @@ from reconciler.chekt.client import Client
 from reconciler.errors import AuthError, RemoteError
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import surfaces
-from reconciler.model import Address, JsonValue, LiveObject, Surface, Write, WriteResult
+from reconciler.model import Address, JsonValue, LiveObject, Surface
 from reconciler.redaction import Redactor
 from reconciler.sandbox import (
     AUDIENCE,
@@ -28,6 +28,7 @@ from reconciler.sandbox import (
     generate_key,
     transport,
 )
+from reconciler.writes import Write, WriteResult
 
 NUMBERS = count()
 DEALER = str(DEALER_ID)

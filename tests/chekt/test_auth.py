@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from reconciler.chekt import Assertion, ClientSecret, DealerKeys, credentials_from_env
 from reconciler.chekt.auth import assertion_auth
 from reconciler.errors import AuthError, ConfigError, RemoteError
-from reconciler.model import Address, Write
+from reconciler.model import Address
 from reconciler.redaction import Redactor
+from reconciler.writes import Write
 from tests.chekt.conftest import KEY, SECRET, TOKEN, TOKEN_URL, Lab, always, in_turn
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -7,7 +7,8 @@ import json
 import httpx
 import pytest
 
-from reconciler.model import Address, JsonValue, Write
+from reconciler.model import Address, JsonValue
+from reconciler.writes import Write
 from tests.chekt.conftest import Lab, always
 
 

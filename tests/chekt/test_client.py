@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from reconciler.errors import ApiError, RemoteError
-from reconciler.model import Address, JsonValue, LiveObject, Write
+from reconciler.model import Address, JsonValue, LiveObject
+from reconciler.writes import Write
 from tests.chekt.conftest import Lab, always, in_turn
 
 SITE = {

@@ -16,8 +16,9 @@ from reconciler.chekt import ClientSecret, Connection, Credentials, DealerKeys, 
 from reconciler.chekt.client import Client
 from reconciler.errors import ApiError, AuthError, RemoteError
 from reconciler.kinds.surfaces import surfaces
-from reconciler.model import Address, Surface, Write
+from reconciler.model import Address, Surface
 from reconciler.redaction import Redactor
+from reconciler.writes import Write
 from tests.chekt.conftest import KEY, SECRET
 from tests.chekt.hostile import RawServer, chunks, raw_server, response
 

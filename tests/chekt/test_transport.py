@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from reconciler.errors import ApiError, AuthError, RemoteError
-from reconciler.model import Address, JsonValue, Surface, Write
+from reconciler.model import Address, JsonValue, Surface
+from reconciler.writes import Write
 from tests.chekt.conftest import KEY, TOKEN, Lab, Serve, always, in_turn
 
 UPDATE = Write("update", Address("site", ("acme", "hq")), ("5",), "17", "hq", {"name": "New"}, "key-1")

@@ -12,17 +12,8 @@ from datetime import UTC, datetime
 from reconciler.errors import ApiError
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import surfaces
-from reconciler.model import (
-    Address,
-    JsonValue,
-    Lifecycle,
-    LiveObject,
-    Resource,
-    SecretRef,
-    Source,
-    Write,
-    WriteResult,
-)
+from reconciler.model import Address, JsonValue, Lifecycle, LiveObject, Resource, SecretRef, Source
+from reconciler.writes import Write, WriteResult
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 PARTNER = surfaces("partner", sandbox=True)

@@ -11,21 +11,11 @@ from reconciler.engine import Event, Recovery, execute, fetch_and_recover, touch
 from reconciler.engine.width import steady
 from reconciler.kinds.surfaces import Surfaces
 from reconciler.ledger import Ledger
-from reconciler.model import (
-    Address,
-    Outcome,
-    OutcomeStatus,
-    Plan,
-    Reader,
-    Report,
-    Resource,
-    SecretRef,
-    Snapshot,
-    Writer,
-)
+from reconciler.model import Address, Plan, Reader, Resource, SecretRef, Snapshot
 from reconciler.planning.plan import plan
 from reconciler.planning.safety import Policy
 from reconciler.planning.scope import Scope
+from reconciler.writes import Outcome, OutcomeStatus, Report, Writer
 from tests.engine.account import NOW, PARTNER, Account
 
 GENEROUS = Policy(max_delete_percent=100, max_delete_count=1000, max_update_percent=100)

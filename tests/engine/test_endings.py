@@ -7,8 +7,9 @@ import pytest
 from reconciler.engine.endings import Ending, Sending, plain_ending, proven_ending, undone_ending
 from reconciler.engine.evidence import Proof, Verdict
 from reconciler.intents import Intent
-from reconciler.model import Address, LiveObject, Operation, OutcomeStatus, Write, WriteResult
+from reconciler.model import Address, LiveObject, Operation
 from reconciler.planning.steps import Step
+from reconciler.writes import OutcomeStatus, Write, WriteResult
 from tests.engine.account import NOW
 
 HQ = Address("site", ("acme", "hq"))

@@ -17,7 +17,8 @@ from reconciler.engine.evidence import (
     same,
 )
 from reconciler.kinds import REGISTRY
-from reconciler.model import Address, JsonValue, LiveObject, Operation, Write
+from reconciler.model import Address, JsonValue, LiveObject, Operation
+from reconciler.writes import Write
 
 HQ = Address("site", ("acme", "hq"))
 PARTNER = REGISTRY["site"].partner

@@ -11,8 +11,9 @@ from reconciler.engine import StepFinished, StepStarted, ValueReplaced
 from reconciler.errors import LedgerError, SecretError
 from reconciler.intents import Intent, IntentDraft
 from reconciler.kinds.surfaces import surfaces
-from reconciler.model import Address, Owned, Replaced, Resource, SecretRef, Write
+from reconciler.model import Address, Owned, Replaced, Resource, SecretRef
 from reconciler.planning.scope import Scope
+from reconciler.writes import Write
 from tests.engine import rig as rigs
 from tests.engine.account import Account, dealer, device, resource, site, station, webhook
 from tests.engine.rig import Rig, all_done, outcome, outcomes

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.kinds.surfaces import surfaces
-from reconciler.model import Address, LiveObject, Resource, Write
+from reconciler.model import Address, LiveObject, Resource
+from reconciler.writes import Write
 from tests.engine.account import NOW, Account, Killed, Stored, dealer, device, resource, site, webhook
 from tests.engine.rig import Rig, all_done, outcome, outcomes
 

@@ -7,8 +7,9 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import Address, OutcomeStatus, Plan, Report, Resource
+from reconciler.model import Address, Plan, Resource
 from reconciler.planning.steps import steps
+from reconciler.writes import OutcomeStatus, Report
 from tests.engine.account import PARTNER, Account, Fault, Killed, dealer, device, site, station, webhook
 from tests.engine.rig import Rig, all_done
 

@@ -9,8 +9,9 @@ from reconciler.engine.events import ReadProgress
 from reconciler.errors import LedgerError
 from reconciler.intents import IntentDraft, IntentStatus
 from reconciler.kinds.surfaces import surfaces
-from reconciler.model import Action, Address, Collection, Owned, Resource, Write
+from reconciler.model import Action, Address, Collection, Owned, Resource
 from reconciler.planning.scope import Scope
+from reconciler.writes import Write
 from tests.engine.account import (
     DEALER,
     NOW,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.engine import Event, StepFinished, fetch, touched, verify
-from reconciler.model import Address, Report, Resource
+from reconciler.model import Address, Resource
+from reconciler.writes import Report
 from tests.engine.account import PARTNER, Account, dealer, device, site, station
 from tests.engine.rig import Rig, all_done
 

@@ -23,20 +23,12 @@ from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import surfaces
 from reconciler.ledger import Ledger
 from reconciler.manifests import Project
-from reconciler.model import (
-    Address,
-    JsonValue,
-    Outcome,
-    OutcomeStatus,
-    Owned,
-    Resource,
-    SecretRef,
-    Surface,
-)
+from reconciler.model import Address, JsonValue, Owned, Resource, SecretRef, Surface
 from reconciler.planning.scope import parent_of
 from reconciler.redaction import Redactor
 from reconciler.sandbox import Sandbox, Switches, credentials, transport
 from reconciler.sandbox.store import Row
+from reconciler.writes import Outcome, OutcomeStatus
 from tests import ledgers
 
 BEGINNING = datetime(2025, 1, 6, 9, 0, tzinfo=UTC)

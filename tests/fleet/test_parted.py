@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from reconciler.errors import ReconcilerError
 from reconciler.fleet.applying import not_begun, parted, result_of, result_text, task_of, together
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Address, Change, FieldChange, Outcome, OutcomeStatus, Plan, Report
+from reconciler.model import Action, Address, Change, FieldChange, Plan
 from reconciler.render.json import from_json
 from reconciler.workflows import Applied
+from reconciler.writes import Outcome, OutcomeStatus, Report
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -8,10 +8,11 @@ import pytest
 
 from reconciler.errors import UnsupportedError
 from reconciler.kinds.surfaces import confirmed
-from reconciler.model import Action, Change, EndpointUse, FieldChange, Outcome, OutcomeStatus, Owned, Replaced
-from reconciler.model import Report as ApplyReport
+from reconciler.model import Action, Change, EndpointUse, FieldChange, Owned, Replaced
 from reconciler.planning.confirmed import proved
 from reconciler.planning.safety import Policy
+from reconciler.writes import Outcome, OutcomeStatus
+from reconciler.writes import Report as ApplyReport
 from tests.planning.world import PARTNER, World, at, resource
 
 HQ = at("site:acme/hq")

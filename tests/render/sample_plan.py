@@ -13,13 +13,11 @@ from reconciler.model import (
     ChangedSince,
     EndpointUse,
     FieldChange,
-    Outcome,
-    OutcomeStatus,
     Plan,
-    Report,
     RequestEstimate,
     Source,
 )
+from reconciler.writes import Outcome, OutcomeStatus, Report
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SITES = "/partner/v1/dealers/{dealer_id}/sites"

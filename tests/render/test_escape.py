@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from reconciler.cli.console import error_text
 from reconciler.errors import ManifestError, Problem
 from reconciler.escape import value_text, visible
-from reconciler.model import Address, ChangedSince, FieldChange, Outcome, Plan, Source
+from reconciler.model import Address, ChangedSince, FieldChange, Plan, Source
 from reconciler.render import html, markdown, report, text
+from reconciler.writes import Outcome
 from tests.render.sample_plan import CHANGES, HOSTILE, PLAN, REPORT
 from tests.render.test_html import Page
 
