@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +166,10 @@ def _say(console: Console, service: Service) -> None:
         lines.append(f"  {path}  {name} (system {each.system}): told to {told}")
     for line in lines:
         console.note(printable(line))
+    for name, each in endpoints:
+        for consumer, its in each.consumers.items():
+            if its.command is not None and shutil.which(its.command[0]) is None:
+                console.warn([f"{name}/{consumer}: there is no program {its.command[0]}; its events fail"])
 
 
 def _write_metrics(ledger: Ledger, runtime: Runtime, path: Path | None) -> None:

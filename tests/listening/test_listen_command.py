@@ -260,6 +260,16 @@ def test_a_stop_is_clean_and_no_secret_is_told(listener: Listener, number: signa
     assert "Traceback" not in err
 
 
+def test_a_program_that_is_not_there_is_told_at_the_start(listener: Listener) -> None:
+    settings = listener.directory / "reconciler.yaml"
+    text = settings.read_text(encoding="utf-8").replace("/bin/sh", "/no/such/program")
+    settings.write_text(text, encoding="utf-8")
+    listener.start()
+    assert listener.stop() == 0
+    said = "Warning: dealer/command: there is no program /no/such/program; its events fail"
+    assert said in listener.err.read_text(encoding="utf-8")
+
+
 def test_two_do_not_hand_out_the_same_events(listener: Listener) -> None:
     listener.start()
     done = subprocess.run(
