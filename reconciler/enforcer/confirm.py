@@ -49,8 +49,12 @@ def settle(memory: Memory, result: Result, trouble: str, now: datetime) -> Memor
     if result == "confirmed":
         memory = replace(memory, ours=True, attempts=0, tried=None, retry_at=None, trouble="")
         # What shows after its period is over is our own doing: nobody has changed the state by hand.
-        return memory if pending.due == memory.period else replace(memory, reached=False, by_hand=None)
-    if pending.due != memory.period:
+        return (
+            memory
+            if memory.concerns(pending.state, pending.due)
+            else replace(memory, reached=False, by_hand=None)
+        )
+    if not memory.concerns(pending.state, pending.due):
         return memory
     memory = replace(
         memory,

@@ -51,7 +51,10 @@ NOBODY = Changed()
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is known of a target. Times are aware, UTC; a period is named by the instant it began.
+    """What is known of a target. Times are aware, UTC.
+
+    A period is named by the instant it began and by the state wanted in it: new manifests may want another
+    one from the same instant on.
 
     Ever: ``first_seen``, since when no period passed without a look; ``seen`` and ``seen_at``,
     the last look; ``ours``: the state it was last seen to reach was brought by our command;
@@ -62,10 +65,10 @@ class Memory:
     Of the current trouble: ``outages``, looks and sends in a row that found no server, and since when;
     ``troubled_since``, in a state not to command from.
 
-    Of the period ``period``: ``reached``: the wanted state was seen; ``by_hand``: since when a person's
-    change stands, and ``changed``: who made it, as far as anybody said; ``attempts``: commands that came to
-    nothing, the last at ``tried``, the next not before ``retry_at``; ``trouble``: why; ``noted``: what was
-    recorded last without a command.
+    Of the period ``period``: ``wanted``, its state, None where an older version did not say; ``reached``:
+    that state was seen; ``by_hand``: since when a person's change stands, and ``changed``: who made it, as
+    far as anybody said; ``attempts``: commands that came to nothing, the last at ``tried``, the next not
+    before ``retry_at``; ``trouble``: why; ``noted``: what was recorded last without a command.
     """
 
     first_seen: datetime | None = None
@@ -82,6 +85,7 @@ class Memory:
     troubled_since: datetime | None = None
 
     period: datetime | None = None
+    wanted: State | None = None
     reached: bool = False
     by_hand: datetime | None = None
     changed: Changed = NOBODY
@@ -90,6 +94,10 @@ class Memory:
     retry_at: datetime | None = None
     trouble: str = ""
     noted: str = ""
+
+    def concerns(self, state: State, due: datetime) -> bool:
+        """Whether the period of this memory is the one in which ``state`` is wanted since ``due``."""
+        return self.period == due and self.wanted in (None, state)
 
     @property
     def change(self) -> Changed | None:

@@ -19,7 +19,7 @@ def of_command(target: Target, memory: Memory, result: Result, after: str | None
     """The row of ``memory``'s pending command, ended with ``result``; ``after``: the state read."""
     pending = memory.pending
     assert pending is not None
-    change = (memory.change if pending.due == memory.period else None) or NOBODY
+    change = (memory.change if memory.concerns(pending.state, pending.due) else None) or NOBODY
     issued_at = pending.sent_at or pending.intended_at
     return CommandRecord(
         target=Address.parse(target.address),

@@ -68,11 +68,12 @@ def learn(memory: Memory, seen: Observation, wanted: Wanted) -> Memory:
 
 def _in_period(memory: Memory, wanted: Wanted) -> Memory:
     """``memory`` with what concerns another period forgotten."""
-    if memory.period == wanted.due:
-        return memory
+    if memory.concerns(wanted.state, wanted.due):
+        return replace(memory, wanted=wanted.state)
     return replace(
         memory,
         period=wanted.due,
+        wanted=wanted.state,
         reached=False,
         by_hand=None,
         attempts=0,

@@ -73,7 +73,8 @@ class Watch:
     def _first_look(self, target: Target, now: datetime) -> datetime:
         """At once, unless an earlier run has just seen the target as it should be."""
         memory, wanted = self._memories[target.key], self._timelines.wanted(target, now)
-        at_rest = memory.reached and memory.period == wanted.due and not memory.pending and not memory.by_hand
+        reached = memory.reached and memory.concerns(wanted.state, wanted.due)
+        at_rest = reached and not memory.pending and not memory.by_hand
         recent = min(self._pace.recent, self._review_wait(target) or self._pace.recent)
         if not at_rest or memory.seen_at is None or not now - recent < memory.seen_at <= now:
             return now
@@ -162,7 +163,7 @@ class Watch:
     def _urgency(self, target: Target, now: datetime) -> tuple[bool, bool, datetime, bool, int]:
         """What is not reached first, the oldest due first, arming before disarming; reading back later."""
         wanted, memory = self.wanted(target, now), self._memories[target.key]
-        reached = memory.reached and memory.period == wanted.due
+        reached = memory.reached and memory.concerns(wanted.state, wanted.due)
         confirming = memory.pending is not None and memory.pending.answered
         return reached, confirming, wanted.due, wanted.state is State.DISARMED, self._index[target.key]
 
@@ -176,7 +177,7 @@ class Watch:
         if seen is None or seen.problem is not None or now - seen.at > pace.FRESH:
             return None
         wanted, memory = self.wanted(target, now), self._memories[target.key]
-        if memory.pending is not None or memory.period == wanted.due or wanted.due < seen.at:
+        if memory.pending is not None or memory.concerns(wanted.state, wanted.due) or wanted.due < seen.at:
             return None
         usable = seen.status == "disarmed" and wanted.state is not State.DISARMED
         return seen if usable else None

@@ -27,11 +27,17 @@ LOOK_EVERY = 1.0
 
 @dataclass(slots=True)
 class _Environment:
-    """One environment under enforcement. ``parts``: of a bundle's project, once a lane has needed them."""
+    """One environment under enforcement.
+
+    ``stop`` ends its rounds; ``turned`` the lanes under way of ``bundle``, the project in force when this
+    worker last looked. ``parts``: of a bundle's project, once a lane has needed them.
+    """
 
     name: str
     bundle: str
     stop: threading.Event = field(default_factory=threading.Event)
+    turned: threading.Event = field(default_factory=threading.Event)
+    turning: threading.Lock = field(default_factory=threading.Lock)
     thread: threading.Thread | None = None
     loading: threading.Lock = field(default_factory=threading.Lock)
     parts: tuple[str, Mapping[str, Project]] = ("", field(default_factory=dict))
@@ -76,10 +82,11 @@ class Enforcement:
             self._follow({})
 
     def _follow(self, enforced: Mapping[str, str]) -> None:
-        """Enforce what is to be enforced; lanes move to a new project with their next round."""
+        """Enforce what is to be enforced; lanes under way of a project that was replaced end."""
         ending = [self._running.pop(name) for name in list(self._running) if name not in enforced]
         for each in ending:
             each.stop.set()
+            each.turned.set()
         for each in ending:
             assert each.thread is not None
             each.thread.join()
@@ -88,8 +95,7 @@ class Enforcement:
             if known is None:
                 self._begin(name, bundle)
             elif known.bundle != bundle:
-                self._note(f"Environment {name} is enforced by project {bundle[:12]} from now on.")
-                known.bundle = bundle
+                self._turn(known)
 
     def _begin(self, name: str, bundle: str) -> None:
         place, environment = self._place(name), _Environment(name, bundle)
@@ -106,13 +112,36 @@ class Enforcement:
         self._note(f"Environment {name} is enforced by project {bundle[:12]}.")
         environment.thread.start()
 
+    def _turn(self, environment: _Environment) -> tuple[str, threading.Event]:
+        """The project in force, as the ledger says now, and what ends its lanes when another replaces it.
+
+        Raises LedgerError where none is.
+        """
+        with environment.turning:
+            bundle = self._place(environment.name).ledger.enforced()
+            if bundle is None:
+                raise LedgerError(f"environment {environment.name} is not enforced by workers any more")
+            if bundle != environment.bundle:
+                self._note(
+                    f"Environment {environment.name} is enforced by project {bundle[:12]} from now on."
+                )
+                environment.bundle = bundle
+                environment.turned.set()
+                environment.turned = threading.Event()
+                if environment.stop.is_set():
+                    environment.turned.set()
+            return bundle, environment.turned
+
     def _enforce(self, environment: _Environment, lane: str, lease: LaneLease) -> Enforced:
-        place, bundle = self._place(environment.name), environment.bundle
+        place = self._place(environment.name)
+        # Asked under the lease: a project put in force before was meant by what woke the lane, one put in
+        # force later wakes it again.
+        bundle, turned = self._turn(environment)
         with self._projects.project(bundle, place.ledger.published) as project:
             part = _parts(environment, bundle, project).get(lane)
             if part is None:
                 raise ConfigError(f"the project {bundle[:12]} has nothing to arm there any more")
-            clock = SystemClock(self._runtime.clock, environment.stop)
+            clock = SystemClock(self._runtime.clock, turned)
             return enforce_lane(part, lease, self._runtime, LaneStore(place.store, lease.hold), clock)
 
     def _ended(self, lane: str, enforced: Enforced) -> None:

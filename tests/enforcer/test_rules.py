@@ -107,6 +107,21 @@ def test_a_change_is_by_hand_only_after_the_wanted_state_was_seen() -> None:
     assert learn(memory, look("disarmed", 36001), later).by_hand is None
 
 
+@pytest.mark.parametrize(
+    ("before", "shown"),
+    [(DISARM, "disarmed"), (STAY, "armed_stay")],
+)
+def test_another_state_wanted_by_new_manifests_is_no_change_by_hand(
+    before: Wanted, shown: ArmingStatus
+) -> None:
+    """The period began at the same instant, as where a mode is edited: what shows is not respected."""
+    memory = learn(KNOWN, look(shown, 1), before)
+    seen, wanted = look(shown, 60), replace(ARM, due=before.due)
+    memory = learn(memory, seen, wanted)
+    assert (memory.reached, memory.by_hand) == (False, None)
+    assert judge(wanted, RESPECT, seen, memory, seen.at).kind == "command"
+
+
 @pytest.mark.parametrize("before", ["armed_away", "disarmed"])
 def test_an_arming_by_hand_that_failed_is_no_change_to_respect(before: ArmingStatus) -> None:
     """A person opens at night, and the panel does not arm when they leave: arming is tried again and told."""

@@ -103,6 +103,41 @@ def test_new_manifests_are_taken_up_by_workers_that_are_at_work(three: Fleet) ->
     assert "The workers go on" in three.errors(follower)
 
 
+def test_a_lane_is_looked_after_by_the_project_that_woke_it_not_by_the_one_before(three: Fleet) -> None:
+    """The next review of a lane is a minute away: who took it up by the old project would arm nothing now."""
+    three.worker("w1")
+    three.write(project(NEVER))
+    three.run(*enforce(three, "--fleet", "--once", "--horizon", "30s"))
+    three.write(project(ALWAYS))
+    three.run(*enforce(three, "--fleet", "--once", "--horizon", "30s"))
+    wait_for(lambda: len(commands(three)) == 3, lambda: three.errors(three.processes[0]))
+    assert [(site, state) for site, state, _ in commands(three)] == [(site, "armed_away") for site in SITES]
+
+
+def test_lanes_that_wait_for_a_transition_of_a_replaced_project_let_go_of_it(three: Fleet) -> None:
+    three.worker("w1")
+    three.run(*enforce(three, "--fleet", "--once", "--horizon", "30s"))
+    wait_for(lambda: len(commands(three)) == 3)
+    until = datetime.now(tz=UTC) + timedelta(seconds=12)
+    with three.ledger() as ledger:
+        for site in SITES:
+            ledger.set_override(
+                Address.parse(site),
+                None,
+                "disarmed",
+                until=until,
+                reason="a visit",
+                made_by="a test",
+                now=datetime.now(tz=UTC),
+            )
+    wait_for(lambda: len(commands(three)) == 6, lambda: three.errors(three.processes[0]))
+    three.write(project(NEVER))
+    three.run(*enforce(three, "--fleet", "--once", "--horizon", "30s"))
+    assert datetime.now(tz=UTC) < until
+    wait_for(lambda: datetime.now(tz=UTC) > until + timedelta(seconds=2))
+    assert [state for _, state, _ in commands(three)][1::2] == ["disarmed"] * 3
+
+
 def test_a_fleet_needs_a_ledger_that_it_can_share(three: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     settings = (three.directory / "reconciler.yaml").read_text()
     (three.directory / "reconciler.yaml").write_text(settings.replace(three.ledger_url, "ledger.db"))
