@@ -14,7 +14,7 @@ from reconciler.certification.inbox import Inbox
 from reconciler.certification.record import NotMetError
 from reconciler.certification.walk import WALK
 
-_JANE, _CODE, _WRONG = "Jane Roe", "2468", "0000"
+_JANE, _CODE, _WRONG = "keyholder 4", "2468", "0000"
 _KEYS = {"disarmed": "disarm", "armed_away": "away", "armed_stay": "stay", "armed_night": "night"}
 _ROUNDS = 2
 _RETRIED_WITHIN = 60.0

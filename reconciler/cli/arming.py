@@ -67,7 +67,7 @@ def arming() -> None:
 @arming.command(
     epilog=f"""\b
 Examples:
-  reconciler arming report site:acme/hq sites --state armed_away --user "Jane Roe" --source keypad
+  reconciler arming report site:acme/hq sites --state armed_away --user "keyholder 4" --source keypad
   reconciler arming report hq sites --state ARM_FAILURE --partition 2 --zone 003
   platform-events | reconciler arming report sites --from -
       lines such as {{"site": "site:acme/hq", "state": "disarmed", "at": "2026-11-20T18:00:05Z"}}, and with
