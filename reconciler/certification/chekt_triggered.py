@@ -14,7 +14,7 @@ from reconciler.certification.inbox import Inbox
 from reconciler.certification.record import NotMetError
 from reconciler.certification.walk import WALK
 
-_JANE, _CODE, _WRONG = "keyholder 4", "2468", "0000"
+_KEYHOLDER, _CODE, _WRONG = "keyholder 4", "2468", "0000"
 _KEYS = {"disarmed": "disarm", "armed_away": "away", "armed_stay": "stay", "armed_night": "night"}
 _ROUNDS = 2
 _RETRIED_WITHIN = 60.0
@@ -39,7 +39,7 @@ def _go(bench: Bench, wanted: str) -> None:
             "At the keypad or in the app: go from each of Away, Stay, Night and Disarmed to each other.",
             "Each time, see the new state in `reconciler listen` within 5 s.",
         )
-        field.codes({_CODE: _JANE})
+        field.codes({_CODE: _KEYHOLDER})
         field.keys(_KEYS[wanted], _CODE)
     bench.expect(wanted)
     bench.told(wanted, since=since)
@@ -127,7 +127,7 @@ def user_codes(bench: Bench) -> None:
         "At the keypad, enter a wrong code: nothing changes, and nothing is told.",
         "Enter a user's code: the change is told in the user's name.",
     )
-    field.codes({_CODE: _JANE})
+    field.codes({_CODE: _KEYHOLDER})
     if field.keys("disarm", _WRONG):
         raise NotMetError("the keypad took a code that belongs to nobody")
     bench.stays("armed_away", 1)
@@ -136,9 +136,11 @@ def user_codes(bench: Bench) -> None:
         raise NotMetError("the keypad refused a user's code")
     bench.expect("disarmed")
     event = bench.told("disarmed")
-    if event is not None and event.triggered_by != _JANE:
-        raise NotMetError(f"the webhook says that {event.triggered_by or 'nobody'} disarmed, not {_JANE}")
-    bench.logged(since, _JANE)
+    if event is not None and event.triggered_by != _KEYHOLDER:
+        raise NotMetError(
+            f"the webhook says that {event.triggered_by or 'nobody'} disarmed, not {_KEYHOLDER}"
+        )
+    bench.logged(since, _KEYHOLDER)
 
 
 def network_failure(bench: Bench) -> None:
@@ -168,7 +170,7 @@ def synchronisation(bench: Bench) -> None:
         "somebody has to arm the site at its keypad",
         "Arm at the keypad, then disarm: both are told within 5 s, once each.",
     )
-    field.codes({_CODE: _JANE})
+    field.codes({_CODE: _KEYHOLDER})
     field.fault("duplicate", method="B")
     field.keys("stay", _CODE)
     bench.expect("armed_stay")
