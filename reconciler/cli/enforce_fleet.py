@@ -78,10 +78,10 @@ class _Follower:
         self._said = ""
 
     def once(self, patience: float) -> int:
-        """Until nothing is due, at most ``patience`` seconds; then a report."""
+        """Until nothing is due and no lane is at work, at most ``patience`` seconds; then a report."""
         found = self._look()
         for _ in range(int(patience / LOOK_EVERY)):
-            if not found.due or self._stop.wait(LOOK_EVERY):
+            if not (found.due or found.held) or self._stop.wait(LOOK_EVERY):
                 break
             found = self._look()
         if self._asked.output_format == "json":

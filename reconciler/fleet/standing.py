@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from reconciler.fleet.status import RECENT, SILENT, quantile
-from reconciler.ledger import Ledger
+from reconciler.ledger import LaneRow, Ledger
 from reconciler.model import JsonObject
 
 LATE = 5.0
@@ -48,11 +48,10 @@ def standing(ledger: Ledger, now: datetime, late: float) -> Standing:
     """How the ledger's environment stands at ``now``. Raises LedgerError."""
     lanes = [row for row in ledger.lanes() if row.look_at is not None]
     overdue = ledger.overdue(now)
-    ages = {row.lane: (now - row.look_at).total_seconds() for row in lanes if row.look_at is not None}
     waiting = {
-        row.lane: max(age, (now - overdue[row.lane][1]).total_seconds() if row.lane in overdue else age)
+        row.lane: (now - since).total_seconds()
         for row in lanes
-        if (age := ages[row.lane]) > 0 or row.lane in overdue
+        if (since := _waiting_since(row, overdue.get(row.lane), now)) is not None
     }
     seconds = sorted(lateness for _, lateness in ledger.lateness(now - RECENT))
     return Standing(
@@ -67,6 +66,17 @@ def standing(ledger: Ledger, now: datetime, late: float) -> Standing:
         late_p50=quantile(seconds, 0.5),
         late_p99=quantile(seconds, 0.99),
     )
+
+
+def _waiting_since(row: LaneRow, overdue: tuple[int, datetime] | None, now: datetime) -> datetime | None:
+    """Since when something in the lane waits; None where nothing does.
+
+    A lane that is held was taken up: it may stay for a transition that is still to come.
+    """
+    since = [] if overdue is None else [overdue[1]]
+    if row.look_at is not None and row.look_at < now and row.seconds_left <= 0:
+        since.append(row.look_at)
+    return min(since, default=None)
 
 
 def to_json(found: Standing) -> JsonObject:

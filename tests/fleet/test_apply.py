@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.rig import DEALERS, Fleet, fleet, wait_for
+from tests.fleet.rig import DEALERS, Fleet, fleet, manifests, wait_for
 from tests.postgresql import Server
 
 
@@ -100,13 +100,21 @@ def test_what_a_killed_worker_began_another_finishes(three: Fleet) -> None:
 
 
 def test_workers_are_replaced_one_by_one_in_the_middle_of_an_apply(three: Fleet) -> None:
-    one, two = three.worker("w1", "--lanes", "2"), three.worker("w2", "--lanes", "2")
-    three.sandbox.watch({5: signalled(one, signal.SIGTERM), 12: signalled(two, signal.SIGTERM)})
-    three.sandbox.pace = 0.05
+    """Each is stopped at a write after which no lane can end before its worker knows that it is to stop."""
+
+    def stop() -> None:
+        three.sandbox.pace = 1.0
+        three.processes[-1].send_signal(signal.SIGTERM)
+
+    three.write(manifests(DEALERS, 6))
     applying = three.apply("--fleet")
-    for process in (one, two):
-        three.ended(process)
-    assert "left to another worker" in three.errors(one) + three.errors(two)
+    for name in ("w1", "w2"):
+        three.sandbox.pace = 0.05
+        three.sandbox.watch({5: stop})
+        worker = three.worker(name, "--lanes", "2")
+        three.ended(worker)
+        assert "left to another worker" in three.errors(worker)
+    three.sandbox.pace = 0.0
     three.worker("w3")
     report = three.ended(applying)
     assert {outcome["status"] for outcome in report["outcomes"]} == {"done"}

@@ -14,6 +14,7 @@ import pytest
 from reconciler.cli.console import Console
 from reconciler.cli.main import run
 from reconciler.fleet.queue import Backlog
+from reconciler.fleet.standing import LATE, standing
 from reconciler.fleet.status import (
     BudgetStatus,
     EnvironmentStatus,
@@ -23,7 +24,9 @@ from reconciler.fleet.status import (
     as_text,
     quantile,
 )
+from reconciler.ledger import DueRow
 from reconciler.ledger.fleet import WorkerRecord
+from reconciler.ledger.postgres_store import PostgresStore
 from tests.fleet.rig import fleet, wait_for
 from tests.postgresql import Server
 
@@ -68,6 +71,25 @@ request budgets, by credential
   digest        left  a minute  used  blocked
   0123456789ab  87    1000      100%  -
   ba9876543210  -3    -         50%   2.0 s"""
+
+
+def test_a_lane_at_work_is_late_only_where_a_look_that_was_due_was_not_taken(store: PostgresStore) -> None:
+    """A lane is taken up ahead of its transition, and stays for it: that is in time."""
+    transition = NOW + timedelta(seconds=9)
+    ahead = DueRow("site:acme/s0", None, 0, 0, transition)
+    with store.open() as ledger:
+        ledger.report_worker(replace(WORKER, seen_at=NOW))
+        ledger.declare_lanes(["acme"], NOW - timedelta(seconds=40))
+        hold = ledger.take_lane("acme", "w1", 60)
+        assert hold is not None
+        ledger.index_lane("acme", [ahead])
+        found = standing(ledger, NOW, LATE)
+        assert (found.held, found.due, found.late, found.oldest) == (1, 0, 0, 0.0)
+        found = standing(ledger, transition + timedelta(seconds=7), LATE)
+        assert (found.held, found.due, found.late, found.oldest) == (1, 1, 1, 7.0)
+        ledger.release_lane(hold)
+        found = standing(ledger, NOW, LATE)
+        assert (found.held, found.due, found.late, found.oldest) == (0, 1, 1, 40.0)
 
 
 def test_a_status_reads_like_this() -> None:
