@@ -17,6 +17,7 @@ from reconciler.fleet.bundle import Bundle, bundle
 from reconciler.fleet.commissioning import KEPT
 from reconciler.fleet.following import Sight, apply_by_fleet
 from reconciler.fleet.queue import Queue
+from reconciler.fleet.status import workers_text
 from reconciler.ledger.fleet import AssignmentStatus
 from reconciler.ledger.postgres_store import PostgresStore
 
@@ -152,7 +153,7 @@ class LanesView:
             self._bar = Bar(*columns, console=Terminal(stderr=True), transient=True)
             self._bar.start()
         ended = sight.count(AssignmentStatus.ENDED)
-        self._show("", f"Lanes, {sight.workers} workers", ended, len(sight.lanes))
+        self._show("", f"Lanes, {workers_text(sight.workers)}", ended, len(sight.lanes))
         running = [each for each in sight.lanes if each.status is AssignmentStatus.RUNNING]
         names = {each.lane for each in running[:_SHOWN]}
         for lane in [name for name in self._tasks if name and name[1:] not in names]:

@@ -30,7 +30,7 @@ Examples:
 @options.output_format("text", "json")
 @click.pass_obj
 def status(console: Console, ledger: str, environment: str | None, output_format: str) -> None:
-    """Show workers, lanes, backlog and lateness, as the ledger has them.
+    """Show workers, lanes, backlog and lateness.
 
     A lane is one dealer's sites; `apply:DEALER` is the same dealer's part of an apply.
     """
@@ -54,9 +54,9 @@ Examples:
 @click.option("--env", "-e", "environment", metavar="NAME", required=True, help="The environment.")
 @click.pass_obj
 def release(console: Console, ledger: str, environment: str) -> None:
-    """Let workers arm and disarm in an environment no more; a single `enforce` may again.
+    """Let workers arm in an environment no more.
 
-    Lanes under way finish what they have sent.
+    A single `enforce` may again. Lanes under way finish what they have sent.
     """
     from reconciler.cli.worker import base_of
     from reconciler.fleet.commissioning import release as end
@@ -81,9 +81,10 @@ Examples:
 @click.option("--ready", is_flag=True, help="Besides: the ledger is reached, and the worker does not drain.")
 @click.pass_obj
 def probe(console: Console, file: Path, max_age: str, *, ready: bool) -> int:
-    """Judge a worker by the FILE of its --heartbeat: exit code 0 where it lives, 1 where it does not.
+    """Judge a worker by the FILE of its --heartbeat.
 
-    Liveness does not depend on the ledger: to restart a worker whose database is away helps nobody.
+    Exit code 0 where it lives, 1 where it does not. Liveness does not depend on the ledger:
+    to restart a worker whose database is away helps nobody.
     """
     try:
         beat = json.loads(file.read_text(encoding="utf-8"))

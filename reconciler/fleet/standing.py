@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from reconciler.fleet.status import RECENT, SILENT, quantile
+from reconciler.fleet.status import RECENT, SILENT, quantile, workers_text
 from reconciler.ledger import LaneRow, Ledger
 from reconciler.model import JsonObject
 
@@ -39,9 +39,8 @@ class Standing:
         """In one line of 80 columns, where the numbers are as large as they may be."""
         late = f", {self.late} late by up to {self.oldest:.0f} s" if self.late else ""
         median = "" if self.late_p50 is None else f"; p50 {self.late_p50:.1f} s, p99 {self.late_p99:.1f} s"
-        return (
-            f"{self.workers} workers, {self.held} of {self.lanes} lanes at work, {self.due} due{late}{median}"
-        )
+        lanes = f"{self.held} of {self.lanes} lanes at work, {self.due} due"
+        return f"{workers_text(self.workers)}, {lanes}{late}{median}"
 
 
 def standing(ledger: Ledger, now: datetime, late: float) -> Standing:

@@ -161,6 +161,11 @@ def _lane(
     )
 
 
+def workers_text(count: int) -> str:
+    """How many workers, in words."""
+    return f"{count} worker{'' if count == 1 else 's'}"
+
+
 def quantile(ascending: Sequence[float], share: float) -> float | None:
     """The smallest of ``ascending`` that ``share`` of them do not exceed; None of nothing."""
     return ascending[max(0, math.ceil(share * len(ascending)) - 1)] if ascending else None
@@ -220,7 +225,7 @@ def to_json(found: Status) -> JsonObject:
 
 def as_text(found: Status) -> str:
     """``found`` for people, at 80 columns."""
-    lines = [f"{len(found.workers)} workers"]
+    lines = [workers_text(len(found.workers))]
     rows = [
         (
             each.name,

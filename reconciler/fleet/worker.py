@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from procrastinate import App, exceptions
 from procrastinate.jobs import Status
@@ -42,6 +45,9 @@ from reconciler.times import utc_text
 BEAT_EVERY = 1.0
 DEAD_AFTER = 5.0
 """Seconds without a beat in the queue after which a worker's jobs go to others."""
+
+_TROUBLE_OVER = 60.0
+"""Seconds without a failure of the queue after which the next one is told again."""
 
 _METRICS_EVERY = 15
 """Beats between two writings of the metrics."""
@@ -186,6 +192,7 @@ class Worker:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_told_elsewhere)
         loop.set_default_executor(ThreadPoolExecutor(len(self._duties.works) * self._me.lanes + 4))
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -209,7 +216,8 @@ class Worker:
         stopped.set()
 
     async def _serve_one(self, work: Work) -> None:
-        """Work on the jobs of one queue, again after the database was out of reach."""
+        """Work on the jobs of one queue, again after the database was out of reach, which is told once."""
+        told_at = -math.inf
         while True:
             with suppress(exceptions.ProcrastinateException):
                 await self._app.run_worker_async(
@@ -224,7 +232,10 @@ class Worker:
                 )
             if self._draining.is_set():
                 return
-            self._note(f"The queue of {work} cannot be reached; trying again.")
+            now = time.monotonic()
+            if now - told_at > _TROUBLE_OVER:
+                self._note(f"The queue of {work} cannot be used; trying again every second.")
+            told_at = now
             await asyncio.sleep(BEAT_EVERY)
 
     async def _reap(self) -> None:
@@ -315,3 +326,9 @@ class Worker:
             )
         ]
         return "\n".join([*lines, *self._tally.lines()]) + "\n"
+
+
+def _told_elsewhere(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep the queue's own failures out of the log: where a job is another worker's by now, its lane told."""
+    if not isinstance(context.get("exception"), exceptions.ProcrastinateException):
+        loop.default_exception_handler(context)

@@ -122,6 +122,23 @@ def test_workers_are_replaced_one_by_one_in_the_middle_of_an_apply(three: Fleet)
     assert [each.name for each in three.workers()] == ["w3"]
 
 
+def test_a_worker_that_slept_through_the_end_of_its_lanes_says_so_in_sentences(three: Fleet) -> None:
+    one = three.worker("w1", "--lanes", "3")
+    three.sandbox.watch({5: signalled(one, signal.SIGSTOP)})
+    three.sandbox.pace = 0.05
+    applying = three.apply("--fleet")
+    wait_for(lambda: len(three.writes()) >= 5)
+    three.worker("w2")
+    report = three.ended(applying)
+    assert {outcome["status"] for outcome in report["outcomes"]} == {"done"}
+    one.send_signal(signal.SIGCONT)
+    wait_for(lambda: "stops: " in three.errors(one), lambda: three.errors(one))
+    one.send_signal(signal.SIGTERM)
+    three.ended(one)
+    assert "Traceback" not in three.errors(one)
+    whole(three)
+
+
 def test_an_apply_after_one_that_was_killed_stops_its_workers_and_finishes(three: Fleet) -> None:
     three.worker("w1")
     killed: list[subprocess.Popen[str]] = []
