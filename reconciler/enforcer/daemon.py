@@ -17,6 +17,7 @@ from reconciler.enforcer.attention import Attention
 from reconciler.enforcer.clock import Clock, StepDetector, wait_until
 from reconciler.enforcer.feed import Feed
 from reconciler.enforcer.metrics import heartbeat_text, metrics_text
+from reconciler.enforcer.outage import Outages
 from reconciler.enforcer.report import command_line
 from reconciler.enforcer.session import Session, open_session
 from reconciler.enforcer.tick import Sight, Tick, tick
@@ -103,11 +104,11 @@ def daemon(
     Raises what opening the account raises the first time; later the daemon stays with what it has.
     """
     current, good = manifests.project, None
-    heard = feed or Feed()
+    heard, outages = feed or Feed(), Outages()
     while not clock.stopped:
         try:
             with open_session(current, runtime, scope) as session:
-                loop = _Loop(session, manifests, runtime, clock, files, note, heard)
+                loop = _Loop(session, manifests, runtime, clock, files, note, heard, outages)
                 good = current
                 loop.run()
             current = manifests.project
@@ -131,6 +132,7 @@ class _Loop:
         files: Files,
         note: Callable[[str], None],
         feed: Feed,
+        outages: Outages,
     ) -> None:
         self._session = session
         self._manifests = manifests
@@ -138,6 +140,8 @@ class _Loop:
         self._files = files
         self._note = note
         self._feed = feed
+        self._outages = outages
+        outages.keep(target.key for target in session.watch.targets)
         self._attention = Attention(
             feed, session.watch, session.port.places, session.account.rate_per_minute, clock.now(), note
         )
@@ -191,6 +195,9 @@ class _Loop:
         for row in done.records:
             self._note(command_line(row))
         now = self._clock.now()
+        failing = self._outages.heed(done.sights, self._session.watch, now)
+        if failing is not None:
+            self._note(failing)
         if done.sights:
             self._sights.update({sight.target.key: sight for sight in done.sights})
             self._alerts.heed(done.sights, now)

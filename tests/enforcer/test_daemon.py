@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from reconciler.account import Runtime, open_account, store_of
 from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint
-from reconciler.errors import LedgerError
+from reconciler.errors import LedgerError, RemoteError
 from reconciler.ledger import CommandRecord
 from reconciler.manifests import load
 from reconciler.model import Address, Owned
@@ -169,3 +170,21 @@ def test_hidden_files_do_not_count_as_manifests(service: Service) -> None:
     before = fingerprint(service.directory)
     (service.directory / ".reconciler" / "note").write_text(NIGHT, encoding="utf-8")
     assert fingerprint(service.directory) == before
+
+
+def test_an_outage_is_logged_when_it_begins_now_and_then_and_when_it_is_over(service: Service) -> None:
+    """A line each, however often it is tried."""
+    begins, ends = NOON + timedelta(hours=1), NOON + timedelta(hours=1, minutes=34)
+
+    def permit() -> None:
+        if begins <= service.clock.now() < ends:
+            raise RemoteError("the host cannot be reached")
+
+    service.runtime = replace(service.runtime, permit=permit)
+    service.run(timedelta(hours=3))
+    began, *rest, over = [note for note in service.notes if "looked at" in note]
+    assert began.startswith("1 of 1 targets cannot be looked at; tried again at 2026-11-23T13:")
+    assert began.endswith("Z: the host cannot be reached.")
+    assert len(rest) in (2, 3)
+    assert all(note.endswith(": the host cannot be reached.") for note in rest)
+    assert over == "It can be looked at again."
