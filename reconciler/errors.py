@@ -284,9 +284,18 @@ class ApiError(RemoteError):
 
 
 class AmbiguousError(RemoteError):
-    """A write was sent and no usable answer came back: it may or may not have taken effect."""
+    """A write was sent and no usable answer came back: it may or may not have taken effect.
+
+    ``status``: of the answer that told nothing, None where no answer came.
+    """
 
     code = "ambiguous"
+
+    def __init__(
+        self, message: str, *, hint: str = "", address: Address | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, address=address)
+        self.status = status
 
 
 class GitHubError(RemoteError):

@@ -288,12 +288,12 @@ class Transport:
             return _Again(self._api_error(call, said, response), wait)
         if status >= 500 or status == 408:
             if call.idempotency_key is not None:
-                raise self._ambiguous(call, f"the server answered {status}: {said.message}")
+                raise self._ambiguous(call, f"the server answered {status}: {said.message}", status)
             return _Again(
                 self._api_error(call, said, response), wire.retry_after(response, self._runtime.clock())
             )
         if status in _MAY_BE_DONE and call.idempotency_key is not None:
-            raise self._ambiguous(call, f"the server answered {status}: {said.message}")
+            raise self._ambiguous(call, f"the server answered {status}: {said.message}", status)
         if status in (401, 403):
             raise AuthError(
                 f"{call.endpoint} answered {status}: {said.message} (trace id {self._trace_id})",
@@ -305,9 +305,10 @@ class Transport:
         try:
             body = wire.json_body(response)
         except ValueError as exc:
+            status = response.status_code
             if call.idempotency_key is not None:
-                raise self._ambiguous(call, f"the server answered {response.status_code}, but {exc}") from exc
-            raise self.unexpected(call.endpoint, response.status_code, str(exc)) from exc
+                raise self._ambiguous(call, f"the server answered {status}, but {exc}", status) from exc
+            raise self.unexpected(call.endpoint, status, str(exc)) from exc
         return Answer(call.endpoint, response.status_code, body, response.headers)
 
     def shown(self, text: str) -> str:
@@ -345,10 +346,11 @@ class Transport:
             return f"It points to {where}; redirects are never followed. Correct the base URL."
         return _HINTS.get(response.status_code, "")
 
-    def _ambiguous(self, call: Call, what: str) -> AmbiguousError:
+    def _ambiguous(self, call: Call, what: str, status: int | None = None) -> AmbiguousError:
         return AmbiguousError(
             f"{call.endpoint}: {what}; it may or may not have taken effect (trace id {self._trace_id})",
             hint="The object has to be looked up before anything is sent again.",
+            status=status,
         )
 
     def _ask_permit(self, request: httpx.Request) -> None:

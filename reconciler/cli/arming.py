@@ -97,6 +97,8 @@ def report(
 
     CHeKT is told within 5 seconds, or people are alerted. A state that cannot follow on the one reported
     before is refused before anything is sent. Exit code 1 says that a report did not arrive, or may not have.
+    A lasting state that nobody took, since CHeKT was out of reach or too busy, stays queued: it goes out
+    before the next report of its site, or of a batch, and the alert stays open until then.
     """
     from reconciler.account import open_account
     from reconciler.manifests.arming_model import check_model
@@ -198,6 +200,12 @@ def _one(console: Console, reporting: Reporting, told: Told, output_format: str)
         raise ReportError(
             f"{ended.state} of {ended.site} was not reported: {ended.note}",
             hint="Report it again once that is put right.",
+            address=ended.site,
+        )
+    if ended is not None and ended.status == "queued":
+        raise ReportError(
+            f"{ended.state} of {ended.site} is queued and not reported yet: {ended.note}",
+            hint="It goes out before the next report of this site, or of a batch; or now: report it again.",
             address=ended.site,
         )
     if ended is not None and ended.status == "unknown":

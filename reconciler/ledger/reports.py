@@ -40,7 +40,8 @@ class ArmingReport(ReportDraft):
     """A report in its site's queue. ``sequence`` counts those of the site, from 1.
 
     ``status``: ``queued`` before and ``sending`` while it is sent, then as it ended: ``failed`` where it has
-    no effect, ``unknown`` where nobody knows. ``note``: what was said, or what is amiss.
+    no effect, ``unknown`` where nobody knows. ``note``: what was said, or what is amiss; of a queued one, why
+    it has not gone out.
     """
 
     id: int
@@ -139,14 +140,17 @@ class ReportTables(Tables):
         )
 
     def overdue_reports(self, before: datetime) -> list[ArmingReport]:
-        """The last report of each site that is not settled and was queued before ``before`` (aware)."""
+        """The last report of each site that is not settled, and was put off or queued before ``before``.
+
+        ``before`` is aware.
+        """
         environment = self._database.environment
         return self._database.read(
             ArmingReport,
             _REPORT,
             "SELECT * FROM reports WHERE environment = ? AND id IN (SELECT max(id) FROM reports WHERE"
-            " environment = ? AND status IN ('queued', 'sending') AND queued_at < ? GROUP BY site_id)"
-            " ORDER BY id",
+            " environment = ? AND status IN ('queued', 'sending') AND (queued_at < ? OR note <> '')"
+            " GROUP BY site_id) ORDER BY id",
             (environment, environment, stamp(before)),
         )
 
@@ -155,6 +159,14 @@ class ReportTables(Tables):
         self._database.change(
             "UPDATE reports SET status = 'sending' WHERE id = ? AND environment = ? AND status = 'queued'",
             (report.id, self._database.environment),
+        )
+
+    def put_off_reports(self, site_id: str, note: str) -> None:
+        """Leave what waits in a site's queue there, as not sent; ``note`` says why."""
+        self._database.change(
+            "UPDATE reports SET status = 'queued', note = ? WHERE environment = ? AND site_id = ?"
+            " AND status IN ('queued', 'sending')",
+            (note, self._database.environment, site_id),
         )
 
     def settle_report(self, report: ArmingReport, status: ReportStatus, note: str, now: datetime) -> None:

@@ -27,7 +27,10 @@ _FIELDS = ("site", "state", "partition", "at", "user", "source", "zones", "resyn
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A report that did not arrive, or may not have. ``line``: its own, None for one left behind."""
+    """A report that did not arrive, or may not have. ``line``: its own, None for one left behind.
+
+    ``outcome``: ``queued`` where it goes out before the next report of its site, or of a batch.
+    """
 
     line: int | None
     site: str
@@ -149,7 +152,7 @@ def report_all(reporting: Reporting, lines: Lines, workers: int) -> Summary:
         except BaseException:
             queues.stop()  # what is in the ledger's queue is sent by the next run
             raise
-    queues.check()
+    queues.end()
     return summary
 
 
@@ -179,6 +182,7 @@ class _Queues:
         self._room = threading.Semaphore(IN_FLIGHT)
         self._waiting: dict[str, deque[tuple[int | None, ArmingReport]]] = {}
         self._running: list[Future[None]] = []
+        self._put_off: list[tuple[int | None, ArmingReport]] = []
         self._stopped = False
 
     def add(self, line: int | None, report: ArmingReport) -> None:
@@ -204,10 +208,21 @@ class _Queues:
         """Begin no further report."""
         self._stopped = True
 
-    def check(self) -> None:
-        """Raise what went wrong with the queues themselves, such as a LedgerError."""
+    def end(self) -> None:
+        """Settle what was put off, unless a later report took it along.
+
+        Raises what went wrong with the queues themselves, such as a LedgerError.
+        """
         for each in self._running:
             each.result()
+        for line, report in self._put_off:
+            self._ended(line, self._reporting.outcome(report))
+
+    def _ended(self, line: int | None, report: ArmingReport) -> None:
+        failure = None
+        if report.status != "done":
+            failure = Failure(line, str(report.site), report.state, report.status, report.note)
+        self.settled(report.status, failure)
 
     def _work(self, site_id: str) -> None:
         while True:
@@ -221,7 +236,8 @@ class _Queues:
                 ended = self._reporting.deliver(report)
             finally:
                 self._room.release()
-            failure = None
-            if ended.status != "done":
-                failure = Failure(line, str(ended.site), ended.state, ended.status, ended.note)
-            self.settled(ended.status, failure)
+            if ended.status == "queued":
+                with self._lock:
+                    self._put_off.append((line, ended))
+            else:
+                self._ended(line, ended)

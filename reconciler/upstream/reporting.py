@@ -5,13 +5,14 @@ in the queue, in order, what other processes put there and did not come to send 
 one site never overtake each other, and none is lost with the process that was to send it.
 
 A report says what a site is since an instant, and nobody but this queue says so: one without a clear answer
-is sent again as it was, with its own Idempotency-Key, before anything that came after it.
+is sent again as it was, with its own Idempotency-Key, before anything that came after it. A state that lasts
+and that nobody took, since nobody was reached or CHeKT had no time for it, stays in the queue.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,6 +47,10 @@ _TURN_SECONDS = (0.05, 0.4)
 
 _LEFT_AFTER = timedelta(seconds=60)
 """A report that waits for longer has no process to send it any more."""
+
+_WAITING = ("queued", "sending")
+_BUSY = 503
+"""The status of a server that takes nothing on at present."""
 
 _LATE, _FAILED = "report_late", "report_failed"
 
@@ -110,26 +115,31 @@ class Reporting:
                 return queued
 
     def left_behind(self) -> list[ArmingReport]:
-        """What processes that ended put into queues and did not come to send: a report of each site."""
+        """What is put off, or was left behind by a process that ended: a report of each site."""
         return self._book.overdue_reports(self._runtime.clock() - _LEFT_AFTER)
 
     def deliver(self, queued: ArmingReport) -> ArmingReport:
         """Send what is in the queue of ``queued``'s site, as soon as it is our turn; how ``queued`` ended.
 
-        Another process may have sent it meanwhile. Does not raise for reports that failed.
+        It is still ``queued`` where it was put off, or one before it was. Another process may have sent it
+        meanwhile. Does not raise for reports that failed.
         """
         project, runtime = self._account.project, self._runtime
         turn = f"report:{project.environment.name}:{queued.site_id}"
         pause, longest = _TURN_SECONDS
-        while (now := self._book.report(queued.id)).status in ("queued", "sending"):
+        sent = True
+        while sent and self._book.report(queued.id).status in _WAITING:
             try:
                 with store_of(project, runtime).lock(turn, command="arming report", now=runtime.clock()):
-                    for waiting in self._book.waiting_reports(queued.site_id):
-                        self._send(waiting)
+                    sent = all(map(self._send, self._book.waiting_reports(queued.site_id)))
             except LockedError:
                 runtime.sleep(pause)
                 pause = min(2 * pause, longest)
-        return now
+        return self._book.report(queued.id)
+
+    def outcome(self, queued: ArmingReport) -> ArmingReport:
+        """How ``queued`` stands by now: what came after it may have taken it along."""
+        return self._book.report(queued.id)
 
     def _known(self, site_id: str, before: int | None = None) -> Mapping[str, Standing]:
         return {
@@ -139,8 +149,11 @@ class Reporting:
             for each in self._book.last_reports(site_id, before)
         }
 
-    def _send(self, report: ArmingReport) -> None:
-        """Send one report and settle it. What follows on a report that was refused may be refused here."""
+    def _send(self, report: ArmingReport) -> bool:
+        """Send one report and settle it; False where it was put off, and nothing may go out before it.
+
+        What follows on a report that was refused may be refused here.
+        """
         doubtful = report.status == "sending"  # its process ended while it was sent
         if not doubtful and not report.resync:
             try:
@@ -148,16 +161,21 @@ class Reporting:
                 judge(known, report.partition, Reported(report.state), report.happened_at)
             except ValueError as exc:
                 self._settle(report, "failed", f"what came before it was not reported: {exc}")
-                return
+                return True
         self._book.begin_report(report)
         status, note = self._tried(report, doubtful=doubtful)
+        if status == "queued":
+            self._put_off(report, note)
+            return False
         self._settle(report, status, note)
+        return True
 
     def _tried(self, report: ArmingReport, *, doubtful: bool) -> tuple[ReportStatus, str]:
         """Send ``report`` until CHeKT has answered, as often as it makes sense; how that ended, and why.
 
-        ``doubtful``: it may have arrived already.
+        ``doubtful``: it may have arrived already. ``queued``: it lasts, and was certainly not taken.
         """
+        lasts = Reported(report.state) in SETTLED
         late = False
         note = ""
         for pause in (0.0, *PAUSES):
@@ -167,18 +185,21 @@ class Reporting:
             try:
                 self._tell(report)
             except AmbiguousError as exc:
-                doubtful, note = True, exc.message
+                note = exc.message
+                doubtful = doubtful or not (lasts and exc.status == _BUSY)
             except (ApiError, AuthError) as exc:
                 note = exc.message
                 if not isinstance(exc, ApiError) or exc.status != 429:
-                    break
+                    return ("unknown" if doubtful else "failed"), note
             except RemoteError as exc:
                 note = exc.message
             else:
                 self._heed_delay(report, "it took that long")
                 return "done", ""
             late = late or self._heed_delay(report, note)
-        return ("unknown" if doubtful else "failed"), note
+        if doubtful:
+            return "unknown", note
+        return ("queued" if lasts else "failed"), note
 
     def _tell(self, report: ArmingReport) -> None:
         named = self._account.project.environment.report_zones_as
@@ -207,8 +228,15 @@ class Reporting:
         late = self._runtime.clock() - began > WITHIN
         if late:
             what = f"{report.state} since {spoken_utc(began)} was not reported within 5 s: {why}"
-            self._heed(report, {_LATE: what})
+            self._heed(report, {_LATE: what}, over=())
         return late
+
+    def _put_off(self, report: ArmingReport, note: str) -> None:
+        """Leave ``report``, and what came after it, in the queue: whoever reports next sends it first."""
+        self._book.put_off_reports(report.site_id, note)
+        what = f"{report.state} since {spoken_utc(report.happened_at)} is not reported yet"
+        ahead = "it is queued and goes out before the next report of the site"
+        self._heed(report, {_FAILED: f"{what}, {ahead}: {note}"}, over=(_LATE,))
 
     def _settle(self, report: ArmingReport, status: ReportStatus, note: str) -> None:
         self._book.settle_report(report, status, note, self._runtime.clock())
@@ -216,14 +244,17 @@ class Reporting:
         what = f"{report.state} since {spoken_utc(report.happened_at)} {word} reported: {note}"
         self._heed(report, {} if status == "done" else {_FAILED: what})
 
-    def _heed(self, report: ArmingReport, found: Mapping[str, str]) -> None:
+    def _heed(
+        self, report: ArmingReport, found: Mapping[str, str], over: Collection[str] = (_LATE, _FAILED)
+    ) -> None:
+        """Tell people what was ``found``, a sentence by code, and that what of ``over`` was not is over."""
         partition = None if report.partition == ALL else int(report.partition)
         where = (str(report.site), partition)
         with self._telling:
             known = [
                 alert
                 for alert in self._book.open_alerts()
-                if (alert.target, alert.partition) == where and alert.code in (_LATE, _FAILED)
+                if (alert.target, alert.partition) == where and alert.code in {*over, *found}
             ]
             if known or found:
                 self._alerts.adjust(*where, known, found, self._runtime.clock())

@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ from reconciler.model import Address
 from reconciler.redaction import Redactor
 from reconciler.sandbox import Fault, Sandbox, Switches
 from reconciler.sandbox.arming import history
+from reconciler.upstream import reporting as reports
 from reconciler.upstream.reporting import Reporting, Told
 from tests.faults.processes import MOMENTS, Moment
 from tests.integration.conftest import Cli
@@ -187,6 +189,90 @@ def test_a_report_that_never_gets_an_answer_is_unknown_and_people_are_told(partn
     partner.served.sandbox.faults.clear()
     [ended], alerts = reported(partner, [told(Reported.DISARMED)])
     assert (ended.status, alerts) == ("done", []), "the next state is clear again"
+    assert states(partner) == logged("armed_away", "disarmed")
+
+
+@contextmanager
+def out_of_reach(made: Integration, how: str) -> Iterator[None]:
+    """While CHeKT takes nothing: its host is gone, or it answers with a status."""
+    if how == "no host":
+        with socket.socket() as taken, pytest.MonkeyPatch.context() as patch:
+            taken.bind(("127.0.0.1", 0))  # and not listening: a connection is refused
+            patch.setenv("CHEKT_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+            yield
+        return
+    made.served.sandbox.add_fault(Fault("status", "POST", PATH, count=0, status=int(how), seconds=0.0))
+    yield
+    made.served.sandbox.faults.clear()
+
+
+@pytest.mark.parametrize("how", ["no host", "429", "503"])
+def test_a_lasting_state_that_nobody_took_goes_out_before_the_next_one(
+    partner: Integration, how: str
+) -> None:
+    with out_of_reach(partner, how):
+        [first], alerts = reported(partner, [told(Reported.ARMED_AWAY)])
+        assert (first.status, bool(first.note), alerts) == ("queued", True, ["report_failed"])
+        [second], alerts = reported(partner, [told(Reported.DISARMED)])
+        assert (second.status, bool(second.note), alerts) == ("queued", True, ["report_failed"])
+    assert states(partner) == []
+    [third], alerts = reported(partner, [told(Reported.ARMED_STAY)])
+    assert (third.status, alerts) == ("done", [])
+    assert states(partner) == logged("armed_away", "disarmed", "armed_stay")
+    assert outcomes(partner) == ["done"] * 3
+
+
+def test_the_alert_of_a_state_that_was_put_off_is_open_until_it_went_out(partner: Integration) -> None:
+    with alert_receiver() as (url, heard):
+        settings = f"{PARTNER}alerts: [{{webhook: {{url: '{url}'}}}}]\n"
+        (partner.directory / "reconciler.yaml").write_text(settings, encoding="utf-8")
+        with out_of_reach(partner, "503"):
+            for _ in range(2):
+                reported(partner, [told(Reported.ARMED_AWAY)])
+        failed = [each["status"] for each in heard if each["code"] == "report_failed"]
+        assert failed == ["firing"], "another try neither ends nor repeats it"
+        reported(partner, [told(Reported.ARMED_AWAY)])
+        assert [each["status"] for each in heard if each["code"] == "report_failed"] == [
+            "firing",
+            "resolved",
+        ]
+
+
+def test_a_state_that_passes_is_not_kept_where_nobody_took_it(partner: Integration) -> None:
+    with out_of_reach(partner, "429"):
+        [ended], alerts = reported(partner, [told(Reported.ARMING_IN_PROGRESS)])
+    assert (ended.status, alerts) == ("failed", ["report_failed"])
+
+
+def test_a_command_says_that_its_state_is_queued_and_any_batch_sends_it(
+    partner: Integration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "PAUSES", ())
+    lines = tmp_path / "events.jsonl"
+    lines.write_text('{"site": "depot", "state": "armed_away"}\n', encoding="utf-8")
+    with out_of_reach(partner, "503"):
+        one = partner.run("arming", "report", "hq", "--state", "armed_away")
+        assert (one.code, "armed_away of site:acme/hq is queued and not reported yet" in one.err) == (1, True)
+        assert "goes out before the next report of this site" in one.err
+        many = partner.run("arming", "report", "--from", lines)
+        assert (many.code, many.out.splitlines()[0]) == (1, "Reports: 2 queued.")
+    assert "queued: " in partner.run("arming", "history", "hq").out
+    lines.write_text("", encoding="utf-8")
+    done = partner.run("arming", "report", "--from", lines)
+    assert (done.code, done.out) == (0, "Reports: 2 done.\n")
+    assert states(partner) == states(partner, "depot") == logged("armed_away")
+
+
+def test_a_batch_counts_what_a_later_line_took_along_as_done(
+    partner: Integration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "PAUSES", ())
+    partner.served.sandbox.add_fault(Fault("status", "POST", PATH, status=503))
+    lines = tmp_path / "events.jsonl"
+    rows = [{"site": "hq", "state": state} for state in ("armed_away", "disarmed")]
+    lines.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    done = partner.run("arming", "report", "--from", lines)
+    assert (done.code, done.out) == (0, "Reports: 2 done.\n")
     assert states(partner) == logged("armed_away", "disarmed")
 
 
