@@ -14,6 +14,7 @@ from reconciler.chekt import telling
 from reconciler.errors import (
     AlreadyAnsweredError,
     AmbiguousError,
+    ApiError,
     ReconcilerError,
     UnsupportedError,
 )
@@ -30,6 +31,8 @@ from reconciler.upstream.questions import REQUESTED, Question, Written, question
 
 TIMEOUT = 10.0
 """Seconds for a request: a person waits, and so may the next one with an answer."""
+
+_CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,8 @@ def prepare(account: Account, written: Written, contact: str, action: AnswerActi
 def send(account: Account, prepared: Prepared, *, by: str, now: datetime) -> Answer:
     """Send ``prepared``, once; the record of it. The lock of answers must be held.
 
-    Raises AlreadyAnsweredError for a second answer, AmbiguousError where nobody knows whether it arrived,
-    other errors where it certainly did not.
+    Raises AlreadyAnsweredError for a second answer, and where CHeKT refuses it as a conflict; AmbiguousError
+    where nobody knows whether it arrived, other errors where it certainly did not.
     """
     asked, place, book = prepared.asked, prepared.place, account.ledger
     _check_unanswered(book, asked, place.site_id)
@@ -102,11 +105,23 @@ def send(account: Account, prepared: Prepared, *, by: str, now: datetime) -> Ans
 
 
 def _settle_failed(account: Account, journalled: Answer, error: BaseException) -> None:
-    """Record that an answer ended in ``error``; where it is unknown, raise that with the way out."""
-    refused = isinstance(error, ReconcilerError) and not isinstance(error, AmbiguousError)
-    note = error.message if isinstance(error, ReconcilerError) else "interrupted while it was sent"
+    """Record that an answer ended in ``error``; where it is unknown, raise that with the way out.
+
+    No document says what a second answer gets; a 409 most likely, so it is not sent again unasked.
+    """
+    conflict = isinstance(error, ApiError) and error.status == _CONFLICT
+    refused = isinstance(error, ReconcilerError) and not isinstance(error, AmbiguousError) and not conflict
+    said = error.message if isinstance(error, ReconcilerError) else "interrupted while it was sent"
+    note = f"CHeKT refused it, most likely since it was answered elsewhere: {said}" if conflict else said
     status = IntentStatus.FAILED if refused else IntentStatus.UNKNOWN
     account.ledger.settle_answer(journalled, status, account.runtime.clock(), answer_id=None, note=note)
+    if conflict:
+        raise AlreadyAnsweredError(
+            f"verification {journalled.verification} of {journalled.site} has most likely been answered "
+            f"elsewhere, so CHeKT refused the {journalled.action}: {said}",
+            hint=f"It is not sent again. {_way_out(journalled)}",
+            address=journalled.site,
+        ) from error
     if isinstance(error, (AmbiguousError, KeyboardInterrupt)):
         raise AmbiguousError(
             f"nobody knows whether the {journalled.action} for verification {journalled.verification} "
@@ -124,12 +139,13 @@ def _check_unanswered(book: Ledger, asked: Question, site_id: str) -> None:
     by = f"{standing.answered_by}, {spoken_utc(standing.responded_at)}"
     what = f"{standing.action} for {standing.contact} by {by}"
     which = f"verification {standing.verification} of {standing.site}"
+    noted = f" ({standing.note})" if standing.note else ""
     if (standing.site, standing.verification) != (asked.site, asked.number):
         which = f"{asked.verification_id} is the UUID of {which}, which"
     raise AlreadyAnsweredError(
         f"{which} was answered with {what}"
         if done
-        else f"{which} may have been answered with {what}: nobody knows whether that arrived",
+        else f"{which} may have been answered with {what}: nobody knows whether that took effect{noted}",
         hint="Nothing was sent." if done else f"Nothing was sent. {_way_out(standing)}",
         address=asked.site,
     )

@@ -106,7 +106,7 @@ def test_an_answer_of_unknown_outcome_is_shown_as_unknown_and_never_repeated(
     assert "verification resolve" in lost.json["error"]["hint"]
     assert outcomes(made) == kept
     again = answer(made, asked, contact="jane", action="dispatch")
-    assert (again.code, "nobody knows whether that arrived" in again.err) == (1, True)
+    assert (again.code, "nobody knows whether that took effect" in again.err) == (1, True)
     assert len(made.taken(asked)) == taken
 
 
@@ -191,6 +191,26 @@ def test_what_was_refused_may_be_answered_again(integration: Made) -> None:
     assert (wrong.code, "another verification's id" in wrong.err) == (1, True)
     assert answer(made, asked).code == 0
     assert outcomes(made) == ["failed", "done"]
+    assert len(made.taken(asked)) == 1
+
+
+def test_a_conflict_is_taken_for_an_answer_given_elsewhere_and_not_sent_again_unasked(
+    integration: Made,
+) -> None:
+    made = integration()
+    asked = made.ask()
+    made.served.sandbox.add_fault(Fault("status", "PATCH", PATH, status=409))
+    refused = answer(made, asked, "--format", "json")
+    error = refused.json["error"]
+    assert (refused.code, error["code"]) == (1, "already_answered")
+    assert "has most likely been answered elsewhere, so CHeKT refused the disregard" in error["message"]
+    assert "plan again" not in error["hint"]
+    assert "verification resolve" in error["hint"]
+    again = answer(made, asked, contact="jane", action="dispatch")
+    assert (again.code, "most likely since it was answered elsewhere" in again.err) == (1, True)
+    assert (made.taken(asked), outcomes(made)) == ([], ["unknown"])
+    assert made.run("verification", "resolve", "hq", asked["id"], "--did-not-happen").code == 0
+    assert answer(made, asked).code == 0
     assert len(made.taken(asked)) == 1
 
 
