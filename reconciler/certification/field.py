@@ -6,7 +6,7 @@ found, but for the state: who may change that is the model's business.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from reconciler.certification.record import Record
@@ -27,12 +27,18 @@ _OWN = ("zones", "user_codes")
 class Field:
     """What a person, the weather and the simulator's operator do at one site."""
 
-    def __init__(self, client: Client, site_id: str, record: Record) -> None:
-        """Raises ConfigError where the host is not the simulator: a tunnel to another one, say."""
+    def __init__(
+        self, client: Client, site_id: str, record: Record, keep: Callable[[JsonObject], None]
+    ) -> None:
+        """``keep`` takes what ``restore_found`` needs, each time before more is changed.
+
+        Raises ConfigError where the host is not the simulator: a tunnel to another one, say.
+        """
         self._client = client
         self._site = f"{_SIM}/sites/{site_id}"
         self._object = f"{_SIM}/objects/site/{site_id}"
         self._record = record
+        self._keep = keep
         try:
             self._switches = self._object_at(f"{_SIM}/switches")
             found = self._object_at(self._object)["body"]
@@ -53,12 +59,42 @@ class Field:
         self._send("PATCH", self._object, self._found)
         self.drop_faults()
         for hook in self._hooks:
-            self._send("DELETE", f"{_SIM}/objects/webhook/{hook}")
+            self._unhook(hook)
         self._hooks.clear()
+
+    def _unhook(self, hook: str) -> None:
+        try:
+            self._send("DELETE", f"{_SIM}/objects/webhook/{hook}")
+        except ApiError as exc:
+            if exc.status != 404:  # one that is gone, with a simulator that was started anew, is put back
+                raise
+
+    def restore_found(self, found: Mapping[str, JsonValue]) -> None:
+        """Put back what an earlier field, which was never restored, found and kept."""
+        switches, body = found.get("switches"), found.get("body")
+        faults, hooks = wire.array(found.get("faults"), ()) or (), wire.array(found.get("hooks"), ()) or ()
+        self._touched = dict(switches) if wire.is_object(switches) else {}
+        self._found = dict(body) if wire.is_object(body) else self._found
+        self._faults = [dict(each) for each in faults if wire.is_object(each)]
+        self._hooks = [wire.text(each) for each in hooks]
+        self.restore()
+        self._switches = self._object_at(f"{_SIM}/switches")
+        self._touched = {}
+
+    def _keep_found(self) -> None:
+        self._keep(
+            {
+                "switches": self._touched,
+                "body": self._found,
+                "faults": [*self._faults],
+                "hooks": [*self._hooks],
+            }
+        )
 
     def set_switches(self, **values: JsonValue) -> None:
         """Set switches of the simulator, until ``restore``."""
         self._touched |= {name: self._switches[name] for name in values}
+        self._keep_found()
         self._send("PUT", f"{_SIM}/switches", values)
 
     @contextmanager
@@ -78,6 +114,7 @@ class Field:
         """Have one thing go wrong (``faults.Fault`` of the sandbox)."""
         fault: JsonObject = {"action": action, **details}
         self._faults.append(fault)
+        self._keep_found()
         self._record.note("field", f"the network is told to fail: {action}")
         self._send("POST", f"{_SIM}/faults", fault)
 
@@ -98,9 +135,11 @@ class Field:
         made = self._send("POST", f"{_SIM}/objects/webhook", {"external_id": url, "body": body})
         if wire.is_object(made):
             self._hooks.append(wire.text(made["id"]))
+            self._keep_found()
 
     def door(self, status: str) -> None:
         """Open or close the entry door."""
+        self._keep_found()
         self._record.note("field", f"the front door (zone {DOOR}) is {status}")
         self._send(
             "PUT", f"{self._site}/zones/{DOOR}", {"status": status, "entry": True, "name": "Front Door"}
@@ -108,6 +147,7 @@ class Field:
 
     def codes(self, users: Mapping[str, str]) -> None:
         """Give the keypad its users, by code."""
+        self._keep_found()
         self._send("PUT", f"{self._site}/user-codes", dict(users))
 
     def keys(self, key: str, code: str) -> bool:

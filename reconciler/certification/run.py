@@ -9,15 +9,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from reconciler.account import Runtime, open_account, simulator
+from reconciler.account import Runtime, data_directory, open_account, simulator
 from reconciler.certificate import Certificate, Finding, Verdict
 from reconciler.certification import grounds
 from reconciler.certification.bench import Bench
 from reconciler.certification.field import Field
+from reconciler.certification.found import Found
 from reconciler.certification.inbox import EVENT, Inbox
 from reconciler.certification.record import NeedsPersonError, NotMetError, Record
 from reconciler.certification.reports import Reports
 from reconciler.certification.requirements import Requirement, asked_of
+from reconciler.chekt import wire
 from reconciler.enforcer.session import enforcement_lock
 from reconciler.errors import PlanError, RemoteError
 from reconciler.manifests import Project
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from reconciler.account import Way
 
 _SETTLED = ("disarmed", "armed", "armed_away", "armed_stay", "armed_night", "arm_failure")
+
+_SWITCHES_PUT_BACK = (
+    "An earlier certification was killed: the sandbox's switches, doors and codes were put back first."
+)
 
 
 def certify(
@@ -44,7 +50,8 @@ def certify(
 
     ``told`` hears of each finding when it is there. ``way``: into a simulator that is open already.
 
-    Holds the environment's enforcement lock. Whatever happens, Ctrl-C included, the site is put back. Raises
+    Holds the environment's enforcement lock. Whatever happens, Ctrl-C included, the site is put back; should
+    this process be killed, by the next certification, which says so in its remarks. Raises
     ConfigError for a host that no certification runs on, PlanError for the site or a requirement's name,
     AuthError, LockedError, RemoteError where the site cannot be read to begin with.
     """
@@ -57,8 +64,13 @@ def certify(
     findings: list[Finding] = []
     remarks: list[str] = []
     with enforcement_lock(project, runtime, "certify"), ExitStack() as stack:
-        bench = stack.enter_context(_bench(project, observed, chosen, record, way, remarks))
-        with _put_back(bench, remarks):
+        left = Found(
+            data_directory(project) / f"certify-{project.environment.name}.json",
+            {"host": host, "site": str(chosen.address)},
+        )
+        bench = stack.enter_context(_bench(project, observed, chosen, record, way, left, remarks))
+        _put_back_what_was_found(bench, left, remarks)
+        with _put_back(bench, left, remarks):
             for requirement in requirements:
                 finding = _find(requirement, project, bench)
                 findings.append(finding)
@@ -97,6 +109,7 @@ def _bench(
     site: Resource,
     record: Record,
     way: Way | None,
+    left: Found,
     remarks: list[str],
 ) -> Iterator[Bench]:
     """The site with all that drives it: the API, and on the simulator the field and our receiver."""
@@ -121,8 +134,12 @@ def _bench(
             partner = stack.enter_context(open_account(project, runtime, "partner", way))
             bench.reports = Reports(partner, site.address, place, record)
         if environment.base_url is None or grounds.host_of(project) != grounds.DEV_HOST:
-            bench.field = Field(dealer.client, place.site_id, record)
-            stack.callback(_restore, bench.field, remarks)
+            bench.field = Field(dealer.client, place.site_id, record, lambda found: left.keep("field", found))
+            found = left.part("field")
+            if wire.is_object(found):
+                bench.field.restore_found(found)
+                remarks.append(_SWITCHES_PUT_BACK)
+            stack.callback(_restore, bench.field, left, remarks)
             if bench.reports is None:
                 bench.inbox = stack.enter_context(Inbox(runtime.clock, record))
                 bench.field.set_switches(deliveries="loopback", exit_delay=0.0)
@@ -130,15 +147,34 @@ def _bench(
         yield bench
 
 
-def _restore(field: Field, remarks: list[str]) -> None:
+def _restore(field: Field, left: Found, remarks: list[str]) -> None:
     try:
         field.restore()
+        left.settle("field")
     except RemoteError as exc:
         remarks.append(f"The sandbox's switches, doors and codes could not be put back: {exc.message}")
 
 
+def _put_back_what_was_found(bench: Bench, left: Found, remarks: list[str]) -> None:
+    """Put the site into the state that a certification that was killed found it in.
+
+    Raises PlanError where it does not get there, RemoteError.
+    """
+    state = left.part("state")
+    if not isinstance(state, str):
+        return
+    try:
+        _leave(bench, state)
+    except NotMetError as exc:
+        raise PlanError(
+            f"an earlier certification was killed, and the site cannot be put back to {state}: {exc}",
+            hint="Look after the site, and run again.",
+        ) from exc
+    remarks.append(f"An earlier certification was killed: the site was put back to {state} first.")
+
+
 @contextmanager
-def _put_back(bench: Bench, remarks: list[str]) -> Iterator[None]:
+def _put_back(bench: Bench, left: Found, remarks: list[str]) -> Iterator[None]:
     """Leave the site in the state in which it was found. Raises PlanError for one that is no time to test."""
     found = bench.seen()
     if found not in _SETTLED:
@@ -147,16 +183,23 @@ def _put_back(bench: Bench, remarks: list[str]) -> Iterator[None]:
             hint="Disarm it, wait until it is settled, and run again.",
         )
     panel = bench.field.panel() if bench.field is not None else found
+    state = "armed_away" if panel == "armed" else "disarmed" if panel == "arm_failure" else panel
+    left.keep("state", state)
     try:
         yield
     finally:
-        state = "armed_away" if panel == "armed" else "disarmed" if panel == "arm_failure" else panel
         try:
-            bench.disarm()
-            if state != "disarmed":
-                _arm_again(bench, state)
+            _leave(bench, state)
+            left.settle("state")
         except (NotMetError, RemoteError) as exc:
             remarks.append(f"The site could not be put back to {state}: {exc}. Look after it.")
+
+
+def _leave(bench: Bench, state: str) -> None:
+    """Put the site into ``state``. Raises NotMetError, RemoteError."""
+    bench.disarm()
+    if state != "disarmed":
+        _arm_again(bench, state)
 
 
 def _arm_again(bench: Bench, state: str) -> None:

@@ -51,6 +51,10 @@ timezone: Europe/Berlin
 """
 
 
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 class VirtualClock:
     """Time that stands still but for those who sleep. Thread-safe."""
 
@@ -58,6 +62,7 @@ class VirtualClock:
         self._now = datetime.now(UTC).replace(microsecond=0)
         self._lock = threading.Lock()
         self._left = 0
+        self._event: Callable[[], None] = _interrupt
 
     def __call__(self) -> datetime:
         with self._lock:
@@ -65,12 +70,16 @@ class VirtualClock:
 
     def interrupt_after(self, sleeps: int) -> None:
         """Have somebody press Ctrl-C while the last of so many sleeps lasts."""
-        self._left = sleeps
+        self.call_after(sleeps, _interrupt)
+
+    def call_after(self, sleeps: int, event: Callable[[], None]) -> None:
+        """Have ``event`` happen when so many sleeps have begun."""
+        self._left, self._event = sleeps, event
 
     def sleep(self, seconds: float) -> None:
         self._left -= 1
         if self._left == 0:
-            raise KeyboardInterrupt
+            self._event()
         with self._lock:
             self._now += timedelta(seconds=seconds)
 
@@ -170,6 +179,14 @@ class Rig:
     def die(self) -> None:
         """End every connection from now on."""
         self.sandbox.dead = True
+
+    def revive(self) -> None:
+        """Answer again, as before ``die``."""
+        self.sandbox.dead = False
+
+    def left(self) -> list[Path]:
+        """What is noted of what a certification found and has not put back."""
+        return list((self.directory / ".reconciler").glob("certify-*.json"))
 
     def _sim(self, method: str, path: str, body: object = None) -> Any:
         with httpx.Client(transport=transport(self.sandbox), base_url="http://sandbox.localhost") as client:

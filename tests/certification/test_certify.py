@@ -254,3 +254,50 @@ def test_a_sandbox_that_dies_is_told_of_and_what_was_found_is_not_lost(rig: Rigs
     certificate = at.run("open-zone", "time-zones", told=lambda _: at.die())
     assert [each.verdict for each in certificate.findings] == [Verdict.PASSED, Verdict.FAILED]
     assert len(certificate.remarks) == 2
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("sleeps", [1, 5, 20])
+def test_what_a_killed_certification_found_is_put_back_by_the_next_one(
+    rig: Rigs, model: str, sleeps: int
+) -> None:
+    """Nothing that it sends after some point of its work arrives, as if it had ended there."""
+    at = rig(model, exit_delay=7.0)
+    at.put("armed_stay")
+    before = at.state()
+    at.clock.call_after(sleeps, at.die)
+    assert not at.run().passed
+    at.revive()
+    assert at.left()
+    assert at.panel() != "armed_stay"
+    certificate = at.run("open-zone")
+    assert certificate.passed, told(certificate)
+    assert any("put back to armed_stay first" in each for each in certificate.remarks)
+    assert (at.panel(), at.state(), at.left()) == ("armed_stay", before, [])
+    assert at.run("open-zone").remarks == ()
+
+
+def test_a_certification_elsewhere_waits_until_what_was_found_is_put_back(rig: Rigs) -> None:
+    at = rig("chekt_triggered")
+    at.clock.call_after(5, at.die)
+    at.run()
+    at.revive()
+    at.rename("certification", "certification-2")
+    with pytest.raises(PlanError, match=r"before it had put back what it found .*site:acme/certification\)"):
+        at.run()
+    (left,) = at.left()
+    left.write_text("{")
+    with pytest.raises(PlanError, match="cannot be read"):
+        at.run()
+    left.unlink()
+    at.run("open-zone")
+    assert at.left() == []
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_certification_that_ends_by_itself_leaves_no_note_of_what_it_found(rig: Rigs, model: str) -> None:
+    at = rig(model)
+    seen: list[Any] = []
+    at.run("open-zone", told=lambda _: seen.extend(at.left()))
+    assert len(seen) == 1
+    assert at.left() == []
