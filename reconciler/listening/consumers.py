@@ -6,13 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.escape import visible
 from reconciler.ledger import Delivery
@@ -27,6 +26,12 @@ _NOTE_BYTES = 400
 
 _ANSWER_BYTES = 65536
 """Of the answer to what is forwarded. Only its status counts."""
+
+_PIECE_BYTES = 65536
+"""Of what a command prints, read at once."""
+
+_LAST_WORDS_SECONDS = 1.0
+"""Until the last of what a command printed is read; what it left running may keep its output open."""
 
 _ENDING_SECONDS = 2.0
 """Between asking a command to end and ending it."""
@@ -77,20 +82,26 @@ class CommandConsumer:
         self._abandoned = False
 
     def consume(self, attempt: Attempt) -> None:
-        with tempfile.TemporaryFile() as output:
-            process = self._start(attempt, output)
-            try:
-                process.communicate(attempt.body, timeout=self._seconds)
-            except subprocess.TimeoutExpired:
-                _end(process)
-                raise NotConsumedError(f"did not end within {self._seconds:g} s") from None
-            finally:
-                with self._lock:
-                    self._running.discard(process)
-            if process.returncode != 0:
-                raise NotConsumedError(_failure(process.returncode, output))
+        try:
+            printed = _Printed()
+        except OSError as exc:
+            raise NotConsumedError(f"cannot be started: {exc}") from exc
+        try:
+            process = self._start(attempt, printed.written)
+        finally:
+            printed.read()
+        try:
+            process.communicate(attempt.body, timeout=self._seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise NotConsumedError(f"did not end within {self._seconds:g} s") from None
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        if process.returncode != 0:
+            raise NotConsumedError(_failure(process.returncode, printed.last_line()))
 
-    def _start(self, attempt: Attempt, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _start(self, attempt: Attempt, output: int) -> subprocess.Popen[bytes]:
         """The command in a process group of its own, so that Ctrl-C is not its business."""
         about = attempt.delivery
         env = {
@@ -146,13 +157,35 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
 
 
-def _failure(code: int, output: IO[bytes]) -> str:
+class _Printed:
+    """What a command prints, of which only the end is kept, however much it is."""
+
+    def __init__(self) -> None:
+        self._end = b""
+        self._read_from, self.written = os.pipe()
+        self._reader = threading.Thread(target=self._drain, name="printed", daemon=True)
+
+    def read(self) -> None:
+        """Close ``written`` here, and read in the background until nobody has it open any more."""
+        os.close(self.written)
+        self._reader.start()
+
+    def last_line(self) -> str:
+        """The last line that was printed, empty where there is none. What still runs is not waited for."""
+        self._reader.join(_LAST_WORDS_SECONDS)
+        lines = self._end.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def _drain(self) -> None:
+        with os.fdopen(self._read_from, "rb", buffering=0) as pipe:
+            while part := pipe.read(_PIECE_BYTES):
+                self._end = (self._end + part)[-_NOTE_BYTES:]
+
+
+def _failure(code: int, last_line: str) -> str:
     """How the command ended, and the last line that it printed."""
-    end = output.seek(0, os.SEEK_END)
-    output.seek(max(0, end - _NOTE_BYTES))
-    lines = output.read().decode("utf-8", "replace").strip().splitlines()
     how = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
-    return f"{how}: {visible(lines[-1])}" if lines else how
+    return f"{how}: {visible(last_line)}" if last_line else how
 
 
 class ForwardConsumer:

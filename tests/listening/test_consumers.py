@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -79,6 +80,30 @@ def test_a_command_that_fails_says_how(argv: list[str], seconds: float, expected
 def test_a_command_that_reads_nothing_and_ends_well_has_taken_the_event() -> None:
     large = Delivery("app", "app", "k", "k", "", NINE, b"x" * 1_000_000)
     CommandConsumer(["/bin/true"], 10, ENV).consume(Attempt(large, 1))
+
+
+def test_a_command_that_prints_much_fills_no_disk_and_its_last_words_are_kept() -> None:
+    much = "import os, sys; [sys.stdout.write('x' * 99 + '\\n') for _ in range(100_000)]; sys.stdout.flush()"
+    kept = "on_disk = os.fstat(1).st_size; print('last words', on_disk, end=''); sys.exit(3)"
+    with pytest.raises(NotConsumedError, match=r"^exit code 3: last words 0$"):
+        CommandConsumer(script(f"{much}; {kept}"), 30, ENV).consume(ATTEMPT)
+
+
+def test_a_command_that_prints_without_end_is_ended_in_time() -> None:
+    with pytest.raises(NotConsumedError, match=r"did not end within 0\.2 s"):
+        CommandConsumer(["yes"], 0.2, ENV).consume(ATTEMPT)
+
+
+def test_what_a_command_leaves_running_with_its_output_keeps_nobody(tmp_path: Path) -> None:
+    marks = tmp_path / "child"
+    started = time.monotonic()
+    consumer = CommandConsumer(["/bin/sh", "-c", f"sleep 60 & echo $! > {marks}; exit 4"], 30, ENV)
+    try:
+        with pytest.raises(NotConsumedError, match="exit code 4"):
+            consumer.consume(ATTEMPT)
+        assert time.monotonic() - started < 20
+    finally:
+        os.kill(int(marks.read_text()), signal.SIGKILL)
 
 
 def test_a_command_under_way_is_ended_with_all_it_started_when_it_is_abandoned(tmp_path: Path) -> None:
