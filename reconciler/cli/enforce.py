@@ -144,7 +144,8 @@ def run(
     """Arm and disarm the sites of DIR by their schedules.
 
     With --once, exit code 0 says that every target is in its state or rightly left alone, 1 that one is
-    not: it could not be armed, was left alone in doubt, or the enforcer has stopped for it.
+    not: it could not be armed, was left alone in doubt, or the enforcer has stopped for it. With --fleet
+    --once, 1 says that a lane is late or no worker lives; `enforce history` tells of each target.
     """
     if once == daemon:
         raise ConfigError("once, or as a daemon?", hint="Write --once (for cron) or --daemon.")
