@@ -12,7 +12,7 @@ from reconciler.errors import LedgerError, LockedError
 from reconciler.ledger.branch import Tip
 from reconciler.ledger.claim import RENEWALS, Claim, Lease, new_claim, read_claim, wall_clock
 from reconciler.ledger.database import instant
-from reconciler.ledger.lock import Holder
+from reconciler.ledger.lock import Holder, spoken_lock
 from reconciler.times import spoken_utc
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ class BranchLock:
     at the end. ``took_over`` names, once entered, the holder whose claim had expired.
     """
 
-    def __init__(self, store: BranchStore, path: str, environment: str, command: str) -> None:
+    def __init__(self, store: BranchStore, path: str, name: str, command: str) -> None:
         self._store = store
         self._path = path
-        self._environment = environment
+        self._name = name
         self._command = command
         self._claim = new_claim(command, store.lease, store.env)
         self._lease = Lease(store.lease)
@@ -90,7 +90,7 @@ class BranchLock:
             raise self._lost
         if not self._lease.allows_writing():
             raise LedgerError(
-                f"the claim on environment {self._environment} was not renewed for "
+                f"the claim on {spoken_lock(self._name)} was not renewed for "
                 f"{self._lease.age().total_seconds():.0f} s, so another run may take it over{self._trouble}",
                 hint="Nothing more is written. Run it again when the ledger's branch can be pushed.",
             )
@@ -132,7 +132,7 @@ class BranchLock:
         if held is None or held.token != self._claim.token:
             by = "it is gone from the branch" if held is None else f"it is held by {held.holder} now"
             self._lost = LedgerError(
-                f"this run has lost its claim on environment {self._environment}: {by}",
+                f"this run has lost its claim on {spoken_lock(self._name)}: {by}",
                 hint="Run it again; it reads the ledger anew.",
             )
             raise self._lost
@@ -144,7 +144,7 @@ class BranchLock:
     def _refusal(self, held: Claim) -> LockedError:
         over = spoken_utc(held.over_at(self._store.lease))
         return LockedError(
-            f"environment {self._environment} is locked by {held.holder}",
+            f"{spoken_lock(self._name)} is locked by {held.holder}",
             hint="Run the command again when it has finished, or let it wait: --lock-timeout 5m. "
             f"Should it have been killed, its claim can be taken over from {over} on.",
             command=held.command,

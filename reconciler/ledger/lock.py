@@ -56,11 +56,29 @@ class Holder:
         return f"`{self.command}` of {self.user}, process {self.pid} on {self.host}, since {self.since}"
 
 
+_LOCKED = {
+    "enforce": "enforcement in environment {}",
+    "listen": "listening in environment {}",
+    "verification": "answering verifications in environment {}",
+    "report": "reporting of site {1} in environment {0}",
+}
+"""What the lock ``WHAT:ENVIRONMENT`` is of, and ``report:ENVIRONMENT:SITE``; one without a WHAT is of all."""
+
+
+def spoken_lock(name: str) -> str:
+    """What the lock ``name`` keeps others from, as the subject of a sentence."""
+    what, _, rest = name.partition(":")
+    if what not in _LOCKED or not rest:
+        return f"environment {name}"
+    environment, _, site = rest.rpartition(":") if what == "report" else (rest, "", "")
+    return _LOCKED[what].format(environment, site)
+
+
 def refusal(name: str, holder: Holder | None) -> LockedError:
     """Why the lock ``name`` cannot be had: ``holder`` has it, somebody unknown where None."""
     by = "another run" if holder is None else str(holder)
     return LockedError(
-        f"environment {name} is locked by {by}",
+        f"{spoken_lock(name)} is locked by {by}",
         hint="Run the command again when it has finished, or let it wait: --lock-timeout 5m. "
         "The lock ends with that process.",
         command="" if holder is None else holder.command,
@@ -70,7 +88,7 @@ def refusal(name: str, holder: Holder | None) -> LockedError:
 
 
 class EnvironmentLock:
-    """The right to change ``environment``, held from ``__enter__`` to ``__exit__``.
+    """A lock, such as the right to change an environment, held from ``__enter__`` to ``__exit__``.
 
     ``directory`` is where the ledger lies; ``beat``: seconds between two signs of life. ``took_over``
     names, once entered, the holder that ended without releasing the lock (killed, or its machine went
@@ -78,16 +96,17 @@ class EnvironmentLock:
     """
 
     def __init__(
-        self, directory: Path, environment: str, *, command: str, now: datetime, beat: float = BEAT
+        self, directory: Path, name: str, *, command: str, now: datetime, beat: float = BEAT
     ) -> None:
-        name = quote(environment, safe="")
-        self._environment = environment
-        self._sidecar = _sidecar(directory, environment)
+        self._name = name
+        self._sidecar = _sidecar(directory, name)
         self._holder = Holder(user_name(), os.getpid(), socket.gethostname(), command, stamp(now))
         self._beat = beat
         self._released = threading.Event()
         # Bound to the process, not to a thread: a signal may end the run from another one.
-        self._lock = FileLock(directory / f"{name}.lock", timeout=0, mode=0o644, thread_local=False)
+        self._lock = FileLock(
+            directory / f"{quote(name, safe='')}.lock", timeout=0, mode=0o644, thread_local=False
+        )
         self.took_over: Holder | None = None
 
     def __enter__(self) -> Self:
@@ -102,10 +121,10 @@ class EnvironmentLock:
                 self._lock.release()
                 raise
         except Timeout:
-            raise refusal(self._environment, _read(self._sidecar)) from None
+            raise refusal(self._name, _read(self._sidecar)) from None
         except OSError as exc:
             raise LedgerError(
-                f"the lock of environment {self._environment} cannot be taken: {exc}",
+                f"the lock of {spoken_lock(self._name)} cannot be taken: {exc}",
                 hint="Let this user write the ledger's directory, on a disk with room.",
             ) from exc
         self._released.clear()
@@ -149,17 +168,17 @@ class EnvironmentLock:
         except FileNotFoundError:  # released meanwhile
             return None
         if lock.stat().st_mtime - shown < _DEAD_AFTER:
-            raise refusal(self._environment, _read(self._sidecar))
+            raise refusal(self._name, _read(self._sidecar))
         return holder
 
 
-def _sidecar(directory: Path, environment: str) -> Path:
-    return directory / f"{quote(environment, safe='')}.holder.json"
+def _sidecar(directory: Path, name: str) -> Path:
+    return directory / f"{quote(name, safe='')}.holder.json"
 
 
-def holder_of(directory: Path, environment: str) -> Holder | None:
+def holder_of(directory: Path, name: str) -> Holder | None:
     """Who holds the lock, told without taking it: the holder that is named and shows life."""
-    sidecar = _sidecar(directory, environment)
+    sidecar = _sidecar(directory, name)
     holder = _read(sidecar)
     if holder is None:
         return None

@@ -165,6 +165,26 @@ def test_an_intent_needs_its_run_and_the_ledger_goes_on_after_a_refusal(kept: Ke
         assert len(ledger.unsettled()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("production", "environment production"),
+        ("enforce:production", "enforcement in environment production"),
+        ("listen:sim", "listening in environment sim"),
+        ("verification:eu:1", "answering verifications in environment eu:1"),
+        ("report:eu:1:17", "reporting of site 17 in environment eu:1"),
+        ("enforce", "environment enforce"),
+        ("eu:1", "environment eu:1"),
+    ],
+)
+def test_a_refusal_says_what_the_lock_keeps_others_from(kept: Kept, name: str, said: str) -> None:
+    with (
+        kept.run().lock(name, command="one", now=NOW),
+        pytest.raises(LockedError, match=f"^{said} is locked by `one`"),
+    ):
+        kept.run().lock(name, command="other", now=NOW).__enter__()
+
+
 def test_equal_secrets_have_equal_digests_in_every_run(kept: Kept) -> None:
     with kept.run().open() as ledger, kept.run().open() as other:
         assert (
