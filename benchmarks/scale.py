@@ -86,9 +86,10 @@ def over_http(step: str, directory: Path) -> dict[str, float]:
     import threading
 
     from reconciler import workflows
-    from reconciler.account import Runtime, open_account
+    from reconciler.account import open_account
     from reconciler.manifests import load
     from reconciler.redaction import Redactor
+    from reconciler.runtime import Runtime
 
     begun = time.perf_counter()
     project = load(directory, env=os.environ)

@@ -7,12 +7,12 @@ import hmac
 import json
 from collections.abc import Callable
 
-from reconciler.account import Runtime
 from reconciler.alerting.book import Receiver, sentence
 from reconciler.errors import ConfigError, RemoteError
 from reconciler.manifests import Project, secrets
 from reconciler.manifests.settings import AlertSettings
 from reconciler.model import JsonObject, SecretRef
+from reconciler.runtime import Runtime
 
 TIMEOUT = 5.0
 """Seconds to wait for a receiver: arming must not wait for it."""

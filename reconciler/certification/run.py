@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from reconciler.account import Runtime, data_directory, open_account, simulator
+from reconciler.account import open_account
 from reconciler.certificate import Certificate, Finding, Verdict
 from reconciler.certification import grounds
 from reconciler.certification.bench import Bench
@@ -20,15 +20,17 @@ from reconciler.certification.record import NeedsPersonError, NotMetError, Recor
 from reconciler.certification.reports import Reports
 from reconciler.certification.requirements import Requirement, asked_of
 from reconciler.chekt import wire
+from reconciler.connecting import data_directory, simulator
 from reconciler.enforcer.session import enforcement_lock
 from reconciler.errors import PlanError, RemoteError
 from reconciler.manifests import Project
 from reconciler.model import Resource
 from reconciler.observer import Observers
 from reconciler.places import Sites
+from reconciler.runtime import Runtime
 
 if TYPE_CHECKING:
-    from reconciler.account import Way
+    from reconciler.connecting import Way
 
 _SETTLED = ("disarmed", "armed", "armed_away", "armed_stay", "armed_night", "arm_failure")
 

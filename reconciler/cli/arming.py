@@ -18,10 +18,10 @@ from reconciler.times import spoken_utc, utc_text
 if TYPE_CHECKING:  # start-up stays instant
     from collections.abc import Callable, Iterable, Iterator
 
-    from reconciler.account import Runtime
     from reconciler.ledger import ArmingReport
     from reconciler.manifests import Project
     from reconciler.model import JsonObject
+    from reconciler.runtime import Runtime
     from reconciler.upstream.batch import Summary
     from reconciler.upstream.reporting import Reporting, Told
 
@@ -248,7 +248,7 @@ Examples:
 @click.pass_obj
 def history(console: Console, site: str, reading: options.Reading, output_format: str) -> None:
     """Show what was reported of SITE, in order: since when, by whom, and what came of it."""
-    from reconciler.account import store_of
+    from reconciler.runtime import store_of
     from reconciler.upstream.naming import named_site
 
     project = reading.load()

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from reconciler.account import Account, Runtime
+    from reconciler.account import Account
     from reconciler.cli.apply import Carry
     from reconciler.cli.console import Console
     from reconciler.cli.progress import Progress
     from reconciler.manifests import Project
+    from reconciler.runtime import Runtime
     from reconciler.workflows import Applied, Options, Planned
 
 _PATIENCE = 3.0
@@ -52,7 +53,7 @@ def publishable(reading: Reading, directory: Path, environment: str | None) -> t
 
 def fleet_store(project: Project, runtime: Runtime) -> PostgresStore:
     """The ledger that a fleet can share. Raises ConfigError for one that it cannot."""
-    from reconciler.account import store_of
+    from reconciler.runtime import store_of
 
     store = store_of(project, runtime)
     if not isinstance(store, PostgresStore):

@@ -17,9 +17,9 @@ from reconciler.redaction import Redactor
 if TYPE_CHECKING:  # the command line starts before the model is built
     from datetime import datetime
 
-    from reconciler.account import Runtime
     from reconciler.cli.progress import Progress
     from reconciler.observer import Observer
+    from reconciler.runtime import Runtime
 
 
 class OutputError(OSError):
@@ -67,7 +67,7 @@ class Console:
 
         ``lock_timeout``: seconds to wait for a lock that another run holds.
         """
-        from reconciler.account import Runtime
+        from reconciler.runtime import Runtime
 
         return Runtime(
             os.environ,

@@ -22,12 +22,12 @@ from reconciler.errors import ConfigError, LockedError, ManifestError
 if TYPE_CHECKING:  # start-up stays instant
     from datetime import datetime
 
-    from reconciler.account import Runtime
     from reconciler.enforcer.once import Run
     from reconciler.enforcer.session import Session
     from reconciler.manifests import Project
     from reconciler.model import Address
     from reconciler.planning.scope import Scope
+    from reconciler.runtime import Runtime
 
 
 _DAY = 86400
@@ -286,8 +286,8 @@ def history(
     output_format: str,
 ) -> None:
     """Explain every command to TARGET, and every time one was held back, oldest first."""
-    from reconciler.account import store_of
     from reconciler.enforcer import history as rows
+    from reconciler.runtime import store_of
 
     site = _site(target)
     with store_of(reading.load(), console.runtime()).open() as book:

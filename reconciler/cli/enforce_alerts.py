@@ -56,10 +56,10 @@ def tell_broken(console: Console, reading: options.Reading, broken: ManifestErro
 
     A daemon at work tells that itself. Nobody can be told where reconciler.yaml is broken too.
     """
-    from reconciler.account import store_of
     from reconciler.alerting.senders import receivers
     from reconciler.enforcer.alerts import MANIFESTS_BROKEN, Alerts
     from reconciler.enforcer.session import enforcement_lock
+    from reconciler.runtime import store_of
 
     try:
         project, runtime = reading.settings_alone(), console.runtime()

@@ -18,13 +18,13 @@ from reconciler.times import utc_text
 if TYPE_CHECKING:  # start-up stays instant
     from datetime import datetime
 
-    from reconciler.account import Runtime
     from reconciler.cli import options
     from reconciler.cli.enforce import Asked
     from reconciler.enforcer.feed import Feed
     from reconciler.ledger import Ledger
     from reconciler.listening import Received, System
     from reconciler.manifests import Project
+    from reconciler.runtime import Runtime
     from reconciler.sandbox import RemoteClock
 
 CONSUMER = "(enforcer)"
@@ -41,7 +41,7 @@ def run_daemon(
     console: Console, reading: options.Reading, project: Project, runtime: Runtime, asked: Asked
 ) -> None:
     """Enforce until a signal."""
-    from reconciler.account import data_directory
+    from reconciler.connecting import data_directory
     from reconciler.enforcer.clock import SystemClock
     from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint
     from reconciler.enforcer.session import enforcement_lock

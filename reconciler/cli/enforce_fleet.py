@@ -23,9 +23,9 @@ from reconciler.times import utc_text
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from reconciler.account import Runtime
     from reconciler.cli.enforce import Asked
     from reconciler.cli.options import Reading
+    from reconciler.runtime import Runtime
 
 LOOK_EVERY = 1.0
 RELOAD_EVERY = 10

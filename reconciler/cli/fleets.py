@@ -50,7 +50,7 @@ def fleet_of(project: Project, globs: tuple[str, ...]) -> Fleet:
 def overrides_of(console: Console, project: Project, fleet: Fleet) -> Overrides:
     """What the ledger holds; a project without a ledger has none, and asking makes none."""
     from reconciler import timetable
-    from reconciler.account import store_of
+    from reconciler.runtime import store_of
 
     store = store_of(project, console.runtime())
     if not store.exists():

@@ -43,7 +43,7 @@ def show(console: Console, reading: options.Reading, output_format: str, *, only
     Such a write is looked up by the next run. Where the account proves nothing, it is `unknown`: nothing
     is sent for its address until a later look, or `ledger resolve`, settles it.
     """
-    from reconciler.account import store_of
+    from reconciler.runtime import store_of
 
     project = reading.load()
     name = project.environment.name
@@ -96,9 +96,9 @@ def resolve(
     Look at the object in the portal first. What you say is kept in the ledger for good, with your name
     and the time; the account itself is not touched.
     """
-    from reconciler.account import account_lock, store_of
     from reconciler.ledger import user_name
     from reconciler.resolution import resolve as settle
+    from reconciler.runtime import account_lock, store_of
 
     where = options.written_address(address)
     if happened == did_not_happen:

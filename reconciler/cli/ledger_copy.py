@@ -13,9 +13,9 @@ from reconciler.cli.console import Console, printable
 from reconciler.errors import ConfigError, LedgerError
 
 if TYPE_CHECKING:
-    from reconciler.account import Runtime
     from reconciler.ledger import Ledger, Store
     from reconciler.manifests import Project
+    from reconciler.runtime import Runtime
 
 _FROM_ENV = "env:"
 
@@ -106,7 +106,7 @@ class _Ends:
 
     def _locked(self, stack: ExitStack, text: str, environment: str) -> Store:
         """The store at ``text``, where nothing is applied and nothing armed until ``stack`` ends."""
-        from reconciler.account import entered
+        from reconciler.runtime import entered
 
         enforcing, store = self._store(text, environment), self._store(text, environment)
         for each, name in ((enforcing, f"enforce:{environment}"), (store, environment)):

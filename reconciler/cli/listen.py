@@ -18,12 +18,12 @@ from reconciler.errors import ConfigError
 if TYPE_CHECKING:  # start-up stays instant
     from collections.abc import Callable
 
-    from reconciler.account import Runtime
     from reconciler.ledger import Consumption, Ledger
     from reconciler.listening.admission import Refusal
     from reconciler.listening.service import Ears, Service
     from reconciler.manifests import Project
     from reconciler.model import JsonObject
+    from reconciler.runtime import Runtime
 
 _METRICS_SECONDS = 15.0
 _QUIET_SECONDS = 10.0
@@ -182,7 +182,7 @@ def _write_metrics(ledger: Ledger, runtime: Runtime, path: Path | None) -> None:
 
 def _end(console: Console, project: Project, runtime: Runtime, metrics: Path | None) -> None:
     """The last figures, and what is left to the next start."""
-    from reconciler.account import store_of
+    from reconciler.runtime import store_of
 
     with store_of(project, runtime).open() as ledger:
         _write_metrics(ledger, runtime, metrics)
@@ -263,8 +263,8 @@ def _retried(each: Consumption) -> JsonObject:
 
 def _inbox(console: Console, reading: options.Reading) -> Ledger:
     """The ledger that holds the inbox. Raises ConfigError for one on a git branch."""
-    from reconciler.account import store_of
     from reconciler.listening.opening import check_ledger
+    from reconciler.runtime import store_of
 
     project = reading.load()
     check_ledger(project)

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # start-up stays instant
-    from reconciler.account import Runtime
     from reconciler.ledger import Ledger
     from reconciler.manifests import Project
     from reconciler.model import Address
+    from reconciler.runtime import Runtime
 
 
 @contextmanager
@@ -19,8 +19,8 @@ def memories_of(site: Address, project: Project, runtime: Runtime) -> Iterator[L
 
     The enforcement lock must be held. Raises LockedError where a worker has the site's lane for too long.
     """
-    from reconciler.account import store_of
     from reconciler.ledger import BranchStore, FileStore, lane_of
+    from reconciler.runtime import store_of
 
     store = store_of(project, runtime)
     with store.open() as ledger:

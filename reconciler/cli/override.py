@@ -54,9 +54,9 @@ def set_(
     reason: str,
 ) -> None:
     """Put TARGET, such as site:acme/hq, into a state until a time; it replaces the one in force for it."""
-    from reconciler.account import store_of
     from reconciler.ledger import user_name
     from reconciler.manifests.arming_model import check_model
+    from reconciler.runtime import store_of
 
     runtime = console.runtime()
     now = runtime.clock()
@@ -88,7 +88,7 @@ Examples:
 @click.pass_obj
 def list_(console: Console, reading: options.Reading, output_format: str) -> None:
     """List the overrides in force, oldest first."""
-    from reconciler.account import store_of
+    from reconciler.runtime import store_of
 
     runtime = console.runtime()
     now = runtime.clock()
@@ -121,7 +121,7 @@ Examples:
 @click.pass_obj
 def clear(console: Console, reading: options.Reading, target: str, partition: int | None) -> None:
     """End the override of TARGET now; the schedule decides again."""
-    from reconciler.account import store_of
+    from reconciler.runtime import store_of
 
     runtime = console.runtime()
     now = runtime.clock()

@@ -95,8 +95,9 @@ def answer(
     CHeKT wants an answer within 2 minutes; after 5 to 10 it may have dispatched by itself, and a warning says
     so. Each verification is answered once: what is not known to have failed is never sent again.
     """
-    from reconciler.account import held_lock, open_account
+    from reconciler.account import open_account
     from reconciler.ledger import user_name
+    from reconciler.runtime import held_lock
     from reconciler.upstream.ages import age_warning
     from reconciler.upstream.naming import named_site
     from reconciler.upstream.questions import Written
@@ -173,7 +174,7 @@ Examples:
 @click.pass_obj
 def list_(console: Console, reading: options.Reading, output_format: str) -> None:
     """List every answer: who gave it, when, how old the verification was, and what came of it."""
-    from reconciler.account import store_of
+    from reconciler.runtime import store_of
 
     project = reading.load()
     store = store_of(project, console.runtime())
@@ -215,8 +216,8 @@ def resolve(
 
     Ask the monitoring centre first. What you say is kept in the ledger for good, with your name.
     """
-    from reconciler.account import held_lock, store_of
     from reconciler.ledger import user_name
+    from reconciler.runtime import held_lock, store_of
     from reconciler.upstream.naming import named_site
     from reconciler.upstream.verification import resolve as settle
 

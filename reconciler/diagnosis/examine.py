@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from reconciler.account import Runtime, connection_to, dealer_keys, served_by, simulator
+from reconciler.account import served_by
 from reconciler.arming.project import targets
 from reconciler.chekt.connection import Connection, DealerKeys
 from reconciler.chekt.probe import Probe, Seen
+from reconciler.connecting import connection_to, dealer_keys, simulator
 from reconciler.diagnosis import credentials, endpoints, records, surroundings
 from reconciler.diagnosis.check import Check, Diagnosis, Result, sentence
 from reconciler.diagnosis.scopes import scope_check
@@ -19,6 +20,7 @@ from reconciler.errors import AuthError, LedgerError, ReconcilerError
 from reconciler.ledger import Ledger
 from reconciler.manifests import Project, secrets
 from reconciler.model import Surface
+from reconciler.runtime import Runtime
 
 _BODY_SECONDS = 30.0
 """For all of one answer: a diagnosis waits less patiently than a plan."""

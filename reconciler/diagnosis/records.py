@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from reconciler.account import Runtime, account_name, store_of
+from reconciler.account import account_name
 from reconciler.diagnosis.check import Check, Result, sentence
 from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger, stamp
 from reconciler.manifests import Project
 from reconciler.model import JsonValue
+from reconciler.runtime import Runtime, store_of
 from reconciler.times import spoken_length, spoken_utc
 
 _RUNS = 100

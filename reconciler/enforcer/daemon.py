@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from reconciler.account import Runtime
 from reconciler.alerting.senders import receivers
 from reconciler.arming.project import TargetKey
 from reconciler.enforcer.alerts import MANIFESTS_BROKEN, Alerts
@@ -26,6 +25,7 @@ from reconciler.files import write_whole
 from reconciler.manifests import Project
 from reconciler.manifests.arming_model import check_model
 from reconciler.planning.scope import Scope
+from reconciler.runtime import Runtime
 
 RELOAD_EVERY = timedelta(seconds=10)
 HEARTBEAT_EVERY = timedelta(seconds=15)

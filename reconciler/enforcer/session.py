@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from reconciler.account import Account, Runtime, held_lock, open_account, store_of
+from reconciler.account import Account, open_account
 from reconciler.arming.project import Target, TargetKey, targets
 from reconciler.enforcer.journal import LedgerJournal
 from reconciler.enforcer.pace import Pace
@@ -20,6 +20,7 @@ from reconciler.manifests.arming_model import check_model
 from reconciler.model import Address
 from reconciler.places import Sites
 from reconciler.planning.scope import Scope
+from reconciler.runtime import Runtime, held_lock, store_of
 
 _READING_SHARE = 0.25
 """Share of the request budget that reviews may take."""

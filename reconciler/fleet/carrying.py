@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from reconciler.account import Runtime, open_account
+from reconciler.account import open_account
 from reconciler.engine import Event, StepFinished
 from reconciler.errors import LedgerError, ReconcilerError
 from reconciler.fleet.applying import apply_lane, hindered, result_text
@@ -22,6 +22,7 @@ from reconciler.ledger import Ledger, Store
 from reconciler.ledger.fleet import Assignment, applying
 from reconciler.ledger.lane_store import LaneStore
 from reconciler.ledger.postgres_store import PostgresStore
+from reconciler.runtime import Runtime
 from reconciler.workflows import Applied
 
 _LOOK_EVERY = 0.5

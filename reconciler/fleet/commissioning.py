@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reconciler.account import Runtime
 from reconciler.enforcer.session import enforcement_lock
 from reconciler.fleet.bundle import Bundle
 from reconciler.fleet.parts import parts_of
 from reconciler.ledger import Ledger
 from reconciler.manifests import Project
 from reconciler.manifests.arming_model import check_model
+from reconciler.runtime import Runtime
 
 KEPT = timedelta(days=1)
 """How long a published project that nobody works with is kept."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from reconciler.account import Runtime
 from reconciler.enforcer.clock import SystemClock
 from reconciler.enforcer.report import command_line
 from reconciler.errors import ConfigError, LedgerError
@@ -20,6 +19,7 @@ from reconciler.fleet.rounds import Rounds, Work
 from reconciler.ledger import Ledger
 from reconciler.ledger.lane_store import PATIENCE, LaneStore
 from reconciler.manifests import Project
+from reconciler.runtime import Runtime
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at what is enforced, and by which project."""

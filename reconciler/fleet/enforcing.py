@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reconciler.account import Runtime
 from reconciler.alerting.senders import receivers
 from reconciler.enforcer.alerts import Alerts
 from reconciler.enforcer.clock import Clock
@@ -18,6 +17,7 @@ from reconciler.fleet.leases import LaneLease
 from reconciler.ledger import Store
 from reconciler.manifests import Project
 from reconciler.planning.scope import EVERYTHING
+from reconciler.runtime import Runtime
 
 HORIZON = timedelta(minutes=1)
 """How far ahead a lane stays for its transitions before it is given back: longer than ``agenda.LEAD``."""

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reconciler.account import Runtime
 from reconciler.errors import LockedError
 from reconciler.fleet.enforcing import HORIZON
 from reconciler.fleet.leases import Leases, worker_name
 from reconciler.ledger import Ledger
 from reconciler.ledger.lane_store import PATIENCE, LaneStore
 from reconciler.ledger.postgres_store import PostgresStore
+from reconciler.runtime import Runtime
 
 WAIT = 2 * HORIZON.total_seconds()
 """Seconds that a command waits for a lane at work: it is given back when it has nothing to wait for."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-from reconciler.account import Runtime
 from reconciler.errors import LedgerError
 from reconciler.fleet.carrying import Carrier, Place
 from reconciler.fleet.enforcement import Enforcement
@@ -19,6 +18,7 @@ from reconciler.fleet.worker import Duties, Profile, Tally, Worker
 from reconciler.ledger import Ledger
 from reconciler.ledger.lane_store import PATIENCE
 from reconciler.ledger.postgres_store import PostgresStore
+from reconciler.runtime import Runtime
 
 NOBODY = ""
 """The environment of what concerns no single one: a worker's own row."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
-from reconciler.account import Runtime
 from reconciler.errors import ConfigError, SecretError
 from reconciler.listening.consumers import CommandConsumer, Consumer, ForwardConsumer, LogConsumer
 from reconciler.listening.endpoints import Encoding, Endpoint, Network, Signing
@@ -21,6 +20,7 @@ from reconciler.manifests.listen_settings import (
     listen_address,
 )
 from reconciler.model import SecretRef
+from reconciler.runtime import Runtime
 
 _ALL: tuple[Encoding, ...] = ("hex", "base64", "sha256_hex")
 _SHORTEST_STEP = 16

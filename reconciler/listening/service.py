@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from reconciler.account import Runtime, held_lock, store_of
 from reconciler.errors import ConfigError, LedgerError
 from reconciler.ledger import Ledger, Lock
 from reconciler.listening.admission import Admission, Refusal
@@ -20,6 +19,7 @@ from reconciler.listening.receiver import Heard, Receiver
 from reconciler.listening.server import Limits
 from reconciler.manifests import Project
 from reconciler.manifests.listen_settings import ListenSettings
+from reconciler.runtime import Runtime, held_lock, store_of
 
 GRACE_SECONDS = 10.0
 """For the attempts under way when the service stops; what has not ended then is left for the next start."""

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from reconciler import chekt
-from reconciler.account import Runtime, connection_to, served_by, simulator
+from reconciler.account import served_by
 from reconciler.chekt import telling
+from reconciler.connecting import connection_to, simulator
 from reconciler.errors import AmbiguousError, ConfigError, RemoteError, UnsupportedError
 from reconciler.manifests import Project, secrets
 from reconciler.model import JsonObject
 from reconciler.planning.digest import digest
+from reconciler.runtime import Runtime
 from reconciler.urls import is_loopback
 
 if TYPE_CHECKING:  # the type is httpx's
-    from reconciler.account import Way
+    from reconciler.connecting import Way
 
 DEVELOPMENT = "api.chektdev.com"
 """Isolated data, no real monitoring centre (chekt-api/README.md section 1.1)."""

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reconciler.account import Account, store_of
+from reconciler.account import Account
 from reconciler.alerting.book import AlertBook
 from reconciler.alerting.senders import receivers
 from reconciler.arming.reported import ALL, SETTLED, Reported, Standing, judge, standings
@@ -27,6 +27,7 @@ from reconciler.ledger.reports import ReportStatus
 from reconciler.model import Address, JsonValue
 from reconciler.places import Place, Sites
 from reconciler.planning.digest import digest
+from reconciler.runtime import store_of
 from reconciler.times import spoken_utc
 from reconciler.upstream.endpoints import accepted
 

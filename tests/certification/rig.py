@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from reconciler.account import Runtime
 from reconciler.certificate import Certificate, Finding
 from reconciler.certification import certify
 from reconciler.manifests import load
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime
 from reconciler.sandbox import Fault, Sandbox, Switches, credentials, transport
 from reconciler.sandbox.errors import Dropped
 

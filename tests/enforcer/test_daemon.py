@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.account import Runtime, open_account, store_of
+from reconciler.account import open_account
 from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint
 from reconciler.errors import LedgerError, RemoteError
 from reconciler.ledger import CommandRecord
@@ -18,6 +18,7 @@ from reconciler.manifests import load
 from reconciler.model import Address, Owned
 from reconciler.planning.scope import Scope
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime, store_of
 from reconciler.sandbox import DEALER_ID, Sandbox
 from tests.enforcer.rig import EVENING, MORNING, NIGHT, NOON, TUESDAY, Clock, project
 

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.account import Runtime, store_of
 from reconciler.cli.console import Console
 from reconciler.cli.main import run
 from reconciler.enforcer.memory import Memory, to_json
 from reconciler.enforcer.session import enforcement_lock
 from reconciler.manifests import load
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime, store_of
 from reconciler.sandbox import DEALER_ID, Sandbox, Switches, dealer_key, serve, transport
 from tests.enforcer.rig import EVENING, LATE, MORNING, NOON, SITE, TUESDAY, project
 from tests.enforcer.test_alerts import listening

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.account import Runtime
 from reconciler.cli.console import Console
 from reconciler.cli.main import run
 from reconciler.enforcer.session import enforcement_lock
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime
 from reconciler.sandbox import transport
 from tests.enforcer.rig import EVENING, LATE, NOON, Rig, project, rig
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import httpx
 
 from reconciler import chekt, workflows
-from reconciler.account import EMBEDDED_RATE, Account, Runtime
+from reconciler.account import Account
+from reconciler.connecting import EMBEDDED_RATE
 from reconciler.intents import Intent, IntentDraft, IntentStatus
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.surfaces import surfaces
@@ -26,6 +27,7 @@ from reconciler.manifests import Project
 from reconciler.model import Address, JsonValue, Owned, Resource, SecretRef, Surface
 from reconciler.planning.scope import parent_of
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime
 from reconciler.sandbox import Sandbox, Switches, credentials, transport
 from reconciler.sandbox.store import Row
 from reconciler.writes import Outcome, OutcomeStatus

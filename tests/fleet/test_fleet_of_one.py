@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reconciler.account import Runtime, store_of
 from reconciler.enforcer.daemon import Files, Manifests, daemon, fingerprint
 from reconciler.fleet.enforcing import enforce_lane
 from reconciler.fleet.leases import Leases
@@ -19,6 +18,7 @@ from reconciler.ledger.postgres_store import PostgresStore
 from reconciler.manifests import load
 from reconciler.planning.scope import EVERYTHING
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime, store_of
 from reconciler.sandbox import DEALER_ID, Sandbox, transport
 from tests.enforcer.rig import EVENING, Clock, project
 

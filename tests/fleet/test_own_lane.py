@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.account import Runtime
 from reconciler.cli.console import Console
 from reconciler.cli.main import run
 from reconciler.enforcer.memory import Memory, from_json, to_json
@@ -19,6 +18,7 @@ from reconciler.ledger.lane_store import LaneStore
 from reconciler.ledger.postgres_session import Place
 from reconciler.ledger.postgres_store import PostgresStore
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime
 from tests.enforcer.rig import SITE, project
 from tests.postgresql import Server
 

@@ -9,7 +9,6 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from reconciler.account import Runtime
 from reconciler.enforcer.clock import SystemClock
 from reconciler.fleet.enforcing import Enforced, enforce_lane
 from reconciler.fleet.leases import LaneLease, Leases, worker_name
@@ -21,6 +20,7 @@ from reconciler.ledger.postgres_session import Place
 from reconciler.ledger.postgres_store import PostgresStore
 from reconciler.manifests import load
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime
 
 
 def main(directory: str, url: str, schema: str) -> None:

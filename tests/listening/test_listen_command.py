@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.account import Runtime
 from reconciler.cli.console import Console
 from reconciler.cli.main import run
 from reconciler.errors import ConfigError, SecretError
@@ -24,6 +23,7 @@ from reconciler.listening.opening import place_of
 from reconciler.listening.service import Ears, listening_lock, open_service
 from reconciler.manifests import Project, load
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime
 from tests.listening import storm
 from tests.listening.process import SECRETS, Connection, Listener
 from tests.listening.rig import clock, wait_for

@@ -21,12 +21,13 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.account import Runtime, open_account
+from reconciler.account import open_account
 from reconciler.arming.reported import Reported
 from reconciler.ledger import ArmingReport
 from reconciler.manifests import load
 from reconciler.model import Address
 from reconciler.redaction import Redactor
+from reconciler.runtime import Runtime
 from reconciler.sandbox import Fault, Sandbox, Switches
 from reconciler.sandbox.arming import history
 from reconciler.upstream import reporting as reports
