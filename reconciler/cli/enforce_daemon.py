@@ -27,9 +27,6 @@ if TYPE_CHECKING:  # start-up stays instant
     from reconciler.runtime import Runtime
     from reconciler.sandbox import RemoteClock
 
-CONSUMER = "(enforcer)"
-"""Who the inbox keeps events for: a name that reconciler.yaml cannot give to another."""
-
 _MOST_AT_START = 10_000
 _LONGEST = 120
 """Characters kept of what an event names: a site, who did it, by what means."""
@@ -118,6 +115,7 @@ def _fed(
     The consumers that reconciler.yaml names are served too. Raises what ``open_service`` raises.
     """
     from reconciler.enforcer.feed import Feed
+    from reconciler.listening.figures import ENFORCER
     from reconciler.listening.service import Ears, open_service
 
     def consumed(ids: Collection[str]) -> None:
@@ -125,7 +123,7 @@ def _fed(
 
         def settle(ledger: Ledger, _: object) -> None:
             for number in numbers:
-                ledger.settle_consumption(number, CONSUMER, now)
+                ledger.settle_consumption(number, ENFORCER, now)
 
         service.commits.submit(settle)
 
@@ -135,9 +133,9 @@ def _fed(
         _put(feed, received.number, received.system, received.body, received.received_at)
 
     ears = Ears(note, refusals(console, runtime), console.out, heard)
-    with open_service(project, runtime, ears, address=address, kept_for=(CONSUMER,)) as service:
+    with open_service(project, runtime, ears, address=address, kept_for=(ENFORCER,)) as service:
         for endpoint in service.settings.endpoints:
-            waiting = service.ledger.due_consumptions(endpoint, CONSUMER, runtime.clock(), _MOST_AT_START)
+            waiting = service.ledger.due_consumptions(endpoint, ENFORCER, runtime.clock(), _MOST_AT_START)
             for each in waiting:
                 kept = service.ledger.delivery(each.delivery)
                 if kept is not None:

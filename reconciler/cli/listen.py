@@ -89,7 +89,10 @@ says under `listen` where CHeKT delivers, what proves its deliveries, and who is
 @asked_for
 @click.pass_obj
 def run(console: Console, reading: options.Reading, asked: Asked) -> None:
-    """Listen for the webhooks of DIR until stopped."""
+    """Listen for the webhooks of DIR until stopped.
+
+    `listen status` shows what was received and handed on, `listen retry` tries again what was set aside.
+    """
     from reconciler.listening.opening import settings_of
     from reconciler.listening.service import listening_lock, open_service
 
@@ -182,12 +185,12 @@ def _write_metrics(ledger: Ledger, runtime: Runtime, path: Path | None) -> None:
 
 def _end(console: Console, project: Project, runtime: Runtime, metrics: Path | None) -> None:
     """The last figures, and what is left to the next start."""
+    from reconciler.listening.figures import left_to, named
     from reconciler.runtime import store_of
 
     with store_of(project, runtime).open() as ledger:
         _write_metrics(ledger, runtime, metrics)
-        unsettled = ledger.delivery_figures().unsettled
-    waiting = sum(number for (_, _, status), number in unsettled.items() if status == "waiting")
+        waiting = left_to(named(project.settings.listen), ledger.delivery_figures())
     left = f"{waiting} left for the next start" if waiting else "nothing is left to hand on"
     console.note(f"Stopped: every event that was answered is in the ledger, {left}.")
 
@@ -203,14 +206,16 @@ Examples:
 @click.pass_obj
 def status(console: Console, reading: options.Reading, output_format: str) -> None:
     """What was received, refused and handed on since the ledger began, and every event set aside."""
-    from reconciler.listening.figures import status_json, status_text
+    from reconciler.listening.figures import named, status_json, status_text
 
-    with _inbox(console, reading) as ledger:
+    project = reading.load()
+    serving = named(project.settings.listen)
+    with _inbox(console, project) as ledger:
         figures, aside = ledger.delivery_figures(), ledger.consumptions_set_aside()
     if output_format == "json":
-        console.document(status_json(figures, aside))
+        console.document(status_json(figures, aside, serving))
         return
-    console.out(printable("\n".join(status_text(figures, aside)) or "Nothing was ever delivered."))
+    console.out(printable("\n".join(status_text(figures, aside, serving)) or "Nothing was ever delivered."))
 
 
 @listen.command(
@@ -233,7 +238,7 @@ def retry(
     output_format: str,
 ) -> None:
     """Try again what was set aside; a receiver that runs does so within a second."""
-    with _inbox(console, reading) as ledger, ledger.transaction():
+    with _inbox(console, reading.load()) as ledger, ledger.transaction():
         now = console.runtime().clock()
         again = [
             each
@@ -261,11 +266,10 @@ def _retried(each: Consumption) -> JsonObject:
     }
 
 
-def _inbox(console: Console, reading: options.Reading) -> Ledger:
+def _inbox(console: Console, project: Project) -> Ledger:
     """The ledger that holds the inbox. Raises ConfigError for one on a git branch."""
     from reconciler.listening.opening import check_ledger
     from reconciler.runtime import store_of
 
-    project = reading.load()
     check_ledger(project)
     return store_of(project, console.runtime()).open()

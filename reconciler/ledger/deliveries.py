@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Literal
 
 from reconciler.ledger.database import Decoders, Tables, instant, stamp
@@ -233,32 +234,39 @@ class DeliveryTables(Tables):
             {(row["endpoint"], row["consumer"], row["status"]): row["number"] for row in unsettled},
         )
 
-    def forget_bodies(self, before: datetime, limit: int) -> int:
-        """Empty ``limit`` bodies, at most, that came before ``before`` and that nobody needs; how many."""
+    def forget_bodies(self, before: datetime, limit: int, serving: Collection[tuple[str, str]]) -> int:
+        """Empty ``limit`` bodies, at most, that came before ``before`` and that nobody needs; how many.
+
+        ``serving``: the consumers, by endpoint and name, that may need them; what others left waiting or set
+        aside is needed by nobody.
+        """
+        unneeded, values = self._unneeded(before, serving)
         return self._database.change(
-            f"UPDATE deliveries SET body = NULL WHERE id IN ({_UNNEEDED} AND body IS NOT NULL LIMIT ?)",  # noqa: S608
-            (self._database.environment, stamp(before), limit),
+            f"UPDATE deliveries SET body = NULL WHERE id IN ({unneeded} AND body IS NOT NULL LIMIT ?)",  # noqa: S608
+            (*values, limit),
         )
 
-    def forget_deliveries(self, before: datetime, limit: int) -> int:
+    def forget_deliveries(self, before: datetime, limit: int, serving: Collection[tuple[str, str]]) -> int:
         """Drop ``limit`` deliveries, at most, that came before ``before`` and that nobody needs; how many.
 
-        Should one of them come again, it is new.
+        ``serving``: as for ``forget_bodies``. Should one of them come again, it is new.
         """
-        old = [
-            row["id"]
-            for row in self._database.rows(
-                f"{_UNNEEDED} LIMIT ?", (self._database.environment, stamp(before), limit)
-            )
-        ]
+        unneeded, values = self._unneeded(before, serving)
+        old = [row["id"] for row in self._database.rows(f"{unneeded} LIMIT ?", (*values, limit))]
         with self._database.transaction():
             for number in old:
                 self._database.change("DELETE FROM consumptions WHERE delivery = ?", (number,))
                 self._database.change("DELETE FROM deliveries WHERE id = ?", (number,))
         return len(old)
 
-
-_UNNEEDED = (
-    "SELECT id FROM deliveries WHERE environment = ? AND received_at < ? AND NOT EXISTS"
-    " (SELECT 1 FROM consumptions c WHERE c.delivery = deliveries.id AND c.status <> 'done')"
-)
+    def _unneeded(
+        self, before: datetime, serving: Collection[tuple[str, str]]
+    ) -> tuple[str, tuple[object, ...]]:
+        """The query for the deliveries that none of ``serving`` has still to take, and its values."""
+        served = " OR ".join(["(c.endpoint = ? AND c.consumer = ?)"] * len(serving)) or "1 = 0"
+        query = (
+            "SELECT id FROM deliveries WHERE environment = ? AND received_at < ? AND NOT EXISTS"  # noqa: S608
+            " (SELECT 1 FROM consumptions c WHERE c.delivery = deliveries.id AND c.status <> 'done'"
+            f" AND ({served}))"
+        )
+        return query, (self._database.environment, stamp(before), *chain.from_iterable(serving))

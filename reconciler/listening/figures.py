@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from reconciler.ledger import Consumption, DeliveryFigures
+from reconciler.manifests.listen_settings import ListenSettings
 from reconciler.model import JsonObject
 from reconciler.render.exposition import Sample, metric
 from reconciler.times import utc_text
@@ -14,6 +15,26 @@ _TAKEN = ("received", "repeated", "unwanted")
 """Outcomes of a request that was answered 200; all others are refusals."""
 
 _PREFIX = "reconciler_listen"
+
+ENFORCER = "(enforcer)"
+"""Who events are kept for besides the consumers of reconciler.yaml, which cannot have this name."""
+
+_ENFORCER_COMMAND = "enforce --daemon --listen"
+
+
+def named(settings: ListenSettings | None) -> frozenset[tuple[str, str]]:
+    """The consumers that reconciler.yaml names, by endpoint; none without a ``listen`` block."""
+    endpoints = {} if settings is None else settings.endpoints
+    return frozenset((name, consumer) for name, each in endpoints.items() for consumer in each.consumers)
+
+
+def left_to(serving: Collection[tuple[str, str]], figures: DeliveryFigures) -> int:
+    """How many events wait for the consumers ``serving``."""
+    return sum(
+        number
+        for (endpoint, consumer, status), number in figures.unsettled.items()
+        if status == "waiting" and (endpoint, consumer) in serving
+    )
 
 
 def metrics_text(figures: DeliveryFigures, now: datetime) -> str:
@@ -44,8 +65,13 @@ def metrics_text(figures: DeliveryFigures, now: datetime) -> str:
     return "\n".join(lines) + "\n"
 
 
-def status_json(figures: DeliveryFigures, aside: Iterable[Consumption]) -> JsonObject:
-    """The figures by endpoint, ``""`` for requests that reached none, and every event set aside."""
+def status_json(
+    figures: DeliveryFigures, aside: Iterable[Consumption], serving: Collection[tuple[str, str]]
+) -> JsonObject:
+    """The figures by endpoint, ``""`` for requests that reached none, and every event set aside.
+
+    ``serving``: the consumers that reconciler.yaml names, by endpoint.
+    """
     endpoints: dict[str, JsonObject] = {}
     for name in sorted({key[0] for key in (*figures.outcomes, *figures.unsettled)}):
         outcomes = {
@@ -59,9 +85,19 @@ def status_json(figures: DeliveryFigures, aside: Iterable[Consumption]) -> JsonO
         endpoints[name] = {
             **{taken: outcomes.pop(taken, 0) for taken in _TAKEN},
             "refused": outcomes,
-            "consumers": {each: _consumer(figures, name, each) for each in sorted(consumers - {""})},
+            "consumers": {
+                each: {**_consumer(figures, name, each), "served_by": _served_by(serving, name, each)}
+                for each in sorted(consumers - {""})
+            },
         }
     return {"endpoints": endpoints, "set_aside": [_aside(each) for each in aside]}
+
+
+def _served_by(serving: Collection[tuple[str, str]], endpoint: str, consumer: str) -> str | None:
+    """The command that takes the events of a consumer; None where reconciler.yaml names it no longer."""
+    if consumer == ENFORCER:
+        return _ENFORCER_COMMAND
+    return "listen" if (endpoint, consumer) in serving else None
 
 
 def _consumer(figures: DeliveryFigures, endpoint: str, consumer: str) -> JsonObject:
@@ -71,6 +107,14 @@ def _consumer(figures: DeliveryFigures, endpoint: str, consumer: str) -> JsonObj
         "waiting": figures.unsettled.get((endpoint, consumer, "waiting"), 0),
         "set_aside": figures.unsettled.get((endpoint, consumer, "set_aside"), 0),
     }
+
+
+def _consumer_text(row: JsonObject) -> str:
+    numbers = {word: number for word, number in row.items() if word != "served_by"}
+    if row["served_by"] == _ENFORCER_COMMAND:  # it keeps its own record: `enforce history`
+        return f"{row['waiting']} waiting, looked into by {_ENFORCER_COMMAND}"
+    told = ", ".join(f"{number} {word.replace('_', ' ')}" for word, number in numbers.items())
+    return told if row["served_by"] else f"{told}; no longer configured"
 
 
 def _aside(each: Consumption) -> JsonObject:
@@ -87,9 +131,11 @@ def _aside(each: Consumption) -> JsonObject:
     }
 
 
-def status_text(figures: DeliveryFigures, aside: Iterable[Consumption]) -> Iterator[str]:
+def status_text(
+    figures: DeliveryFigures, aside: Iterable[Consumption], serving: Collection[tuple[str, str]]
+) -> Iterator[str]:
     """The same for people, a line each."""
-    content = status_json(figures, ())
+    content = status_json(figures, (), serving)
     endpoints = content["endpoints"]
     assert isinstance(endpoints, dict)
     for name, each in endpoints.items():
@@ -99,12 +145,13 @@ def status_text(figures: DeliveryFigures, aside: Iterable[Consumption]) -> Itera
         head = f"{name}: {taken}" if name else "requests that reached no endpoint"
         yield f"{head}; {sum(refused.values())} refused{f' ({why})' if why else ''}"
         for consumer, row in each["consumers"].items():
-            yield f"  {consumer}: " + ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in row.items())
+            yield f"  {consumer}: {_consumer_text(row)}"
     rows = [_aside(each) for each in aside]
     if rows:
         yield "Set aside, tried again by `reconciler listen retry`:"
     for row in rows:
+        attempts = "1 attempt" if row["attempts"] == 1 else f"{row['attempts']} attempts"
         yield (
             f"  {row['delivery']}  {row['at']}  {row['endpoint']}/{row['consumer']}  {row['event_id']} "
-            f"({row['event_type'] or 'no type'}), {row['attempts']} attempts: {row['note']}"
+            f"({row['event_type'] or 'no type'}), {attempts}: {row['note']}"
         )

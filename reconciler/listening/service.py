@@ -119,7 +119,8 @@ def open_service(
                 f"{place.host} port {place.port} cannot be listened on: {exc.strerror or exc}",
                 hint="Choose another `address` under `listen`, or end what listens there.",
             ) from exc
-        stack.enter_context(_upkeep(commits, settings, runtime, ears.told))
+        serving = [(endpoint.name, name) for endpoint in endpoints for name in endpoint.consumers]
+        stack.enter_context(_upkeep(commits, settings, serving, runtime, ears.told))
         stack.enter_context(_at_work(lanes))
         yield Service(stack.enter_context(receiver), ledger, commits, settings)
 
@@ -149,7 +150,11 @@ def _at_work(lanes: Sequence[Lane]) -> Iterator[None]:
 
 @contextmanager
 def _upkeep(
-    commits: GroupCommit, settings: ListenSettings, runtime: Runtime, told: Callable[[str], None]
+    commits: GroupCommit,
+    settings: ListenSettings,
+    serving: Sequence[tuple[str, str]],
+    runtime: Runtime,
+    told: Callable[[str], None],
 ) -> Iterator[None]:
     """Forget, now and then, what nobody needs any more; a little with each commit."""
     ending = threading.Event()
@@ -157,7 +162,7 @@ def _upkeep(
     def forget() -> None:
         while not ending.is_set():
             try:
-                while _forget_some(commits, settings, runtime) and not ending.is_set():
+                while _forget_some(commits, settings, serving, runtime) and not ending.is_set():
                     continue
             except LedgerError as exc:
                 told(f"Old events are not forgotten: {exc.message}")
@@ -172,15 +177,17 @@ def _upkeep(
         thread.join()
 
 
-def _forget_some(commits: GroupCommit, settings: ListenSettings, runtime: Runtime) -> bool:
+def _forget_some(
+    commits: GroupCommit, settings: ListenSettings, serving: Sequence[tuple[str, str]], runtime: Runtime
+) -> bool:
     """Whether there may be more to forget. Raises LedgerError."""
     now = runtime.clock()
     bodies, events = now - settings.keep_bodies, now - settings.remember_events
 
     def forget(ledger: Ledger, _: object) -> int:
         return max(
-            ledger.forget_bodies(bodies, _FORGOTTEN_TOGETHER),
-            ledger.forget_deliveries(events, _FORGOTTEN_TOGETHER),
+            ledger.forget_bodies(bodies, _FORGOTTEN_TOGETHER, serving),
+            ledger.forget_deliveries(events, _FORGOTTEN_TOGETHER, serving),
         )
 
     return commits.submit(forget).result() == _FORGOTTEN_TOGETHER

@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.cli.enforce_daemon import CONSUMER
 from reconciler.ledger import CommandRecord, Delivery, Ledger
+from reconciler.listening.figures import ENFORCER
 from reconciler.sandbox import DEALER_ID, dealer_key
 from tests.enforcer.rig import EVENING, MANIFEST, NIGHT, SITE
 
@@ -143,7 +143,7 @@ class Town:
 
     def waiting(self) -> int:
         with self.ledger() as ledger:
-            return len(ledger.due_consumptions("arming", CONSUMER, datetime(2100, 1, 1, tzinfo=UTC), 100))
+            return len(ledger.due_consumptions("arming", ENFORCER, datetime(2100, 1, 1, tzinfo=UTC), 100))
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_an_event_that_was_kept_but_not_looked_into_is_looked_into_at_the_next_s
     ]
     with town.ledger() as ledger:
         for each in kept:
-            ledger.receive(each, (CONSUMER,))
+            ledger.receive(each, (ENFORCER,))
     again = town.enforce("--listen", "127.0.0.1:0")
     row = until(lambda: town.said_by("lee"), again.text)
     assert row.changed_through == "keypad"

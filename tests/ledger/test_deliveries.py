@@ -14,6 +14,7 @@ from reconciler.ledger.postgres_session import Place
 from reconciler.ledger.postgres_store import PostgresStore
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+BOTH = [("app", "log"), ("app", "crm")]
 
 
 @pytest.fixture(params=["file", "postgresql"])
@@ -51,15 +52,29 @@ def test_what_is_received_is_waited_for_settled_and_forgotten(ledger: Ledger) ->
     assert not ledger.settle_consumption(number, "log", NOW)
     assert ledger.set_aside_consumption(number, "crm", "exit code 1", NOW)
     later = NOW + timedelta(days=1)
-    assert ledger.forget_bodies(later, 9) == ledger.forget_deliveries(later, 9) == 0, "crm may want it"
+    assert ledger.forget_bodies(later, 9, BOTH) == ledger.forget_deliveries(later, 9, BOTH) == 0, (
+        "crm may want it"
+    )
     (aside,) = ledger.consumptions_set_aside()
     assert (aside.consumer, aside.note, aside.settled_at) == ("crm", "exit code 1", NOW)
     assert ledger.retry_consumption(number, "crm", later)
     assert ledger.settle_consumption(number, "crm", later)
-    assert ledger.forget_bodies(later, 9) == 1
+    assert ledger.forget_bodies(later, 9, BOTH) == 1
     assert ledger.deliveries()[0].body is None
-    assert ledger.forget_deliveries(later, 9) == 1
+    assert ledger.forget_deliveries(later, 9, BOTH) == 1
     assert ledger.deliveries() == []
+
+
+def test_what_waits_for_consumers_that_nobody_serves_is_needed_by_nobody(ledger: Ledger) -> None:
+    served, _ = ledger.receive(delivery("a"), ["log", "crm"])
+    left, _ = ledger.receive(delivery("b"), ["crm", "(enforcer)"])
+    ledger.set_aside_consumption(left, "crm", "exit code 1", NOW)
+    later = NOW + timedelta(days=1)
+    assert ledger.forget_bodies(later, 9, [("app", "log"), ("partner", "crm")]) == 1
+    assert ledger.forget_deliveries(later, 9, [("app", "log"), ("partner", "crm")]) == 1
+    assert [each.id for each in ledger.deliveries()] == [served]
+    assert ledger.consumptions_set_aside() == []
+    assert ledger.forget_deliveries(later, 9, []) == 1
 
 
 def test_outcomes_add_up_and_figures_say_what_is_unsettled(ledger: Ledger) -> None:

@@ -245,17 +245,20 @@ def test_as_many_are_under_way_as_are_asked_for(parallel: int) -> None:
     assert sorted(event for event, _ in taker.taken) == list("abcdef")
 
 
+FIRST = [("app", "first")]
+
+
 def test_what_nobody_needs_is_forgotten_and_what_waits_is_not() -> None:
     with rigged() as rig:
         rig.receive("a", "b", "c")
         rig.ledger.settle_consumption(1, "first", NINE)
         rig.ledger.settle_consumption(2, "first", NINE)
         later = NINE + timedelta(days=1)
-        assert rig.ledger.forget_bodies(NINE, 10) == 0, "as old as that, not older"
-        assert rig.ledger.forget_bodies(later, 1) == 1
-        assert rig.ledger.forget_bodies(later, 10) == 1
+        assert rig.ledger.forget_bodies(NINE, 10, FIRST) == 0, "as old as that, not older"
+        assert rig.ledger.forget_bodies(later, 1, FIRST) == 1
+        assert rig.ledger.forget_bodies(later, 10, FIRST) == 1
         assert [each.body for each in rig.ledger.deliveries()] == [None, None, b"{}"]
         rig.receive("a")
         assert rig.ledger.deliveries()[0].repeats == 1, "known without its body"
-        assert rig.ledger.forget_deliveries(later, 10) == 2
+        assert rig.ledger.forget_deliveries(later, 10, FIRST) == 2
         assert [each.event_id for each in rig.ledger.deliveries()] == ["c"]

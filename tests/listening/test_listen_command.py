@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from reconciler.cli.console import Console
 from reconciler.cli.main import run
 from reconciler.errors import ConfigError, SecretError
 from reconciler.ledger import Delivery, Ledger
+from reconciler.listening.figures import ENFORCER, left_to
 from reconciler.listening.opening import place_of
 from reconciler.listening.service import Ears, listening_lock, open_service
 from reconciler.manifests import Project, load
@@ -91,11 +93,48 @@ def test_status_tells_what_came_and_what_was_set_aside(listen: Home, tmp_path: P
     assert code == 0
     assert "app: 2 received, 0 repeated, 0 unwanted; 3 refused (3 bad signature)" in out
     assert "crm: 0 done, 0 failed attempts, 1 waiting, 1 set aside" in out
-    assert "app/crm  evt_1 (alarm.created), 1 attempts: exit code 1" in out
+    assert "app/crm  evt_1 (alarm.created), 1 attempt: exit code 1" in out
     assert "\x1b" not in out
     document = json.loads(listen("status", received_at, "--format", "json")[1])
     assert document["endpoints"]["app"]["refused"] == {"bad_signature": 3}
     assert [(each["delivery"], each["consumer"]) for each in document["set_aside"]] == [(1, "crm")]
+
+
+def test_status_tells_what_waits_for_nobody_who_listens(listen: Home, tmp_path: Path) -> None:
+    """A consumer that reconciler.yaml names no longer, and the enforcer, which listens for itself."""
+    directory = write(tmp_path / "p", ENDPOINTS.replace(", crm: {", ", desk: {"))
+    received(directory)
+    with Ledger.open(directory / ".reconciler" / "ledger.db", "embedded") as ledger:
+        ledger.receive(Delivery("app", "app", "3", "3", "arming.changed", clock(), b"{}"), ["log", ENFORCER])
+        assert left_to({("app", "log"), ("app", "desk")}, ledger.delivery_figures()) == 1
+    _, out, _ = listen("status", directory)
+    lines = [line.strip() for line in out.splitlines()]
+    assert "(enforcer): 1 waiting, looked into by enforce --daemon --listen" in lines
+    assert "crm: 0 done, 0 failed attempts, 1 waiting, 1 set aside; no longer configured" in lines
+    assert "log: 2 done, 0 failed attempts, 1 waiting, 0 set aside" in lines
+    document = json.loads(listen("status", directory, "--format", "json")[1])
+    consumers = document["endpoints"]["app"]["consumers"]
+    assert {name: each["served_by"] for name, each in consumers.items()} == {
+        "(enforcer)": "enforce --daemon --listen",
+        "crm": None,
+        "log": "listen",
+    }
+
+
+def test_old_events_of_consumers_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    directory = write(tmp_path / "p", ENDPOINTS.replace(", crm: {", ", desk: {"))
+    received(directory)
+    project = load(directory, env=SECRETS)
+    runtime = Runtime(SECRETS, Redactor(), lambda: clock() + timedelta(days=400))
+    with open_service(project, runtime, Ears(print, lambda *_: None, print)) as opened:
+        wait_for(lambda: not opened.ledger.deliveries())
+
+
+def test_the_help_names_what_else_there_is(listen: Home) -> None:
+    _, out, _ = listen("--help")
+    shown = " ".join(out.partition("Options:")[0].split())
+    assert "`listen status` shows" in shown
+    assert "`listen retry` tries again" in shown
 
 
 def test_retry_has_it_tried_again(listen: Home, tmp_path: Path) -> None:
