@@ -5,15 +5,15 @@ The enforcer acts on state that it reads itself; an event only says where to loo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from reconciler.chekt.events import Place, first_text, places, values
 from reconciler.chekt.wire import moment
 from reconciler.escape import visible
 from reconciler.listening.endpoints import System
-from reconciler.listening.envelope import Envelope, read_envelope
-from reconciler.model import JsonValue
+from reconciler.listening.envelope import read_envelope
 
 ARMING_TYPES: Mapping[System, Mapping[str, str]] = {
     "app": {"partition.armed": "armed"},
@@ -59,8 +59,8 @@ def arming_event(system: System, body: bytes) -> ArmingEvent | None:
     implied = ARMING_TYPES[system].get(envelope.event_type)
     if implied is None:
         return None
-    places = list(_places(envelope))
-    site_id = _text(places, "site_id")
+    where = places(envelope.content)
+    site_id = _text(where, "site_id")
     if site_id is None:
         return None
     return ArmingEvent(
@@ -68,45 +68,30 @@ def arming_event(system: System, body: bytes) -> ArmingEvent | None:
         event_id=envelope.event_id,
         event_type=envelope.event_type,
         site_id=site_id,
-        dealer_id=_text(places, "dealer_id"),
-        partition=_partition(places),
-        state=(_text(places, "new_state", "arming_status", "state", "status") or implied).lower(),
-        previous=_text(places, "previous_state"),
-        at=_time(places, "timestamp", "event_time", "created_at"),
-        triggered_by=_actor(places),
-        source=_text(places, "source"),
+        dealer_id=_text(where, "dealer_id"),
+        partition=_partition(where),
+        state=(_text(where, "new_state", "arming_status", "state", "status") or implied).lower(),
+        previous=_text(where, "previous_state"),
+        at=_time(where, "timestamp", "event_time", "created_at"),
+        triggered_by=_actor(where),
+        source=_text(where, "source"),
     )
 
 
-def _places(envelope: Envelope) -> Iterable[Mapping[str, JsonValue]]:
-    """Where fields may stand, innermost first: ``payload.data``, ``data``, ``payload``, the body itself."""
-    payload = envelope.content.get("payload")
-    inner = payload.get("data") if isinstance(payload, Mapping) else None
-    for place in (inner, envelope.content.get("data"), payload, envelope.content):
-        if isinstance(place, Mapping):
-            yield place
+def _text(where: Sequence[Place], *names: str) -> str | None:
+    text = first_text(where, names)
+    return None if text is None else visible(text)
 
 
-def _found(places: Iterable[Mapping[str, JsonValue]], names: Sequence[str]) -> Iterable[JsonValue]:
-    return (place[name] for name in names for place in places if place.get(name) not in (None, ""))
+def _time(where: Sequence[Place], *names: str) -> datetime | None:
+    return next((at for value in values(where, names) if (at := moment(value)) is not None), None)
 
 
-def _text(places: Iterable[Mapping[str, JsonValue]], *names: str) -> str | None:
-    for value in _found(places, names):
-        if isinstance(value, (str, int)) and not isinstance(value, bool):
-            return visible(str(value))
-    return None
-
-
-def _time(places: Iterable[Mapping[str, JsonValue]], *names: str) -> datetime | None:
-    return next((at for value in _found(places, names) if (at := moment(value)) is not None), None)
-
-
-def _partition(places: Sequence[Mapping[str, JsonValue]]) -> str | None:
-    named = _text(places, "partition_id", "partition")
+def _partition(where: Sequence[Place]) -> str | None:
+    named = _text(where, "partition_id", "partition")
     if named is not None:
         return named
-    for value in _found(places, ("partitions",)):
+    for value in values(where, ("partitions",)):
         if isinstance(value, Sequence) and len(value) == 1:
             only = value[0]
             if isinstance(only, Mapping):
@@ -115,9 +100,9 @@ def _partition(places: Sequence[Mapping[str, JsonValue]]) -> str | None:
     return None
 
 
-def _actor(places: Sequence[Mapping[str, JsonValue]]) -> str | None:
+def _actor(where: Sequence[Place]) -> str | None:
     """Who did it: a text, or an object that holds a name or an address (system C)."""
-    for value in _found(places, ("triggered_by",)):
+    for value in values(where, ("triggered_by",)):
         if isinstance(value, Mapping):
             return _text([value], "email", "name", "user", "user_id", "id")
-    return _text(places, "triggered_by")
+    return _text(where, "triggered_by")

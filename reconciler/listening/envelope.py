@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.chekt import strict_json
+from reconciler.chekt.events import first_text
 from reconciler.escape import visible
 from reconciler.listening.endpoints import System
 from reconciler.model import JsonValue
@@ -50,22 +51,13 @@ def read_envelope(system: System, body: bytes) -> Envelope:
     content = strict_json.parse(body)
     if not isinstance(content, Mapping):
         raise ValueError("not a JSON object")  # noqa: TRY004  # a wrong value, for the caller
-    event_id = _first(content, _ID_NAMES[system])
-    event_type = _first(content, _TYPE_NAMES[system])
+    event_id = _short(first_text([content], _ID_NAMES[system]) or "")
+    event_type = _short(first_text([content], _TYPE_NAMES[system]) or "")
     if not event_id:
         event_id = f"sha256:{hashlib.sha256(body).hexdigest()}"
         return Envelope(event_id, event_id, event_type, content)
     key = event_id if system == "app" else f"{event_type}:{event_id}"
     return Envelope(key, event_id, event_type, content)
-
-
-def _first(content: Mapping[str, JsonValue], names: Iterable[str]) -> str:
-    """The first text or whole number under ``names``, as text; empty where there is none."""
-    for name in names:
-        value = content.get(name)
-        if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
-            return _short(str(value))
-    return ""
 
 
 def _short(text: str) -> str:

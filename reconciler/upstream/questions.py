@@ -6,15 +6,15 @@ both; nobody knows under which names, so only what is clear is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from reconciler.chekt import strict_json, wire
+from reconciler.chekt import events, strict_json, wire
 from reconciler.errors import ConfigError
 from reconciler.ledger import Delivery
-from reconciler.model import Address, JsonValue
+from reconciler.model import Address
 
 REQUESTED = "verification.requested"
 _NUMBERS = ("alarm_verification_id", "verification_number", "number", "id")
@@ -50,6 +50,20 @@ class _Heard:
     site_id: str | None
     asked_at: datetime
 
+    def is_about(self, number: str | None, uuid: str | None, site_id: str) -> bool:
+        """Whether this is the verification with ``number`` or ``uuid``, one of which is known, of the site.
+
+        A number alone may be another site's. A UUID is nobody else's, so what else is left out may be.
+        """
+        if uuid is None:
+            return (self.site_id, self.number) == (site_id, number)
+        sites, numbers = (None, site_id), (None, number)
+        return (
+            self.verification_id == uuid
+            and self.site_id in sites
+            and (number is None or self.number in numbers)
+        )
+
 
 def question(written: Written, site_id: str, inbox: Iterable[Delivery]) -> Question:
     """The verification that ``written`` means, completed from ``inbox``, the newest first.
@@ -57,32 +71,10 @@ def question(written: Written, site_id: str, inbox: Iterable[Delivery]) -> Quest
     ``site_id``: CHeKT's number of the site. Raises ConfigError, a sentence that asks for what is missing, and
     for ids that cannot be CHeKT's.
     """
-    number, uuid = _number(written.verification), _uuid(written.verification)
-    if number is None and uuid is None:
-        raise ConfigError(
-            f"VERIFICATION {written.verification} is neither a number nor a UUID",
-            hint="Write the number that CHeKT calls the verification by, such as 17.",
-        )
-    if written.verification_id is not None:
-        uuid = _uuid(written.verification_id)
-        if uuid is None:
-            raise ConfigError(
-                f"--verification-id {written.verification_id} is no UUID",
-                hint=f"Write it as CHeKT sent it, such as {_SAMPLE}.",
-            )
-    known = [
-        each
-        for each in _heard(inbox)
-        # A number alone may be another site's; a UUID is nobody else's.
-        if (each.site_id == site_id if uuid is None else each.site_id in (None, site_id))
-        and (uuid is None or each.verification_id == uuid)
-        and (number is None or each.number in (None if uuid else number, number))
-    ]
-    uuids, numbers = {each.verification_id for each in known}, {each.number for each in known} - {None}
-    if uuid is None:
-        uuid = uuids.pop() if len(uuids) == 1 else None
-    if number is None:
-        number = numbers.pop() if len(numbers) == 1 else None
+    number, uuid = _named(written)
+    known = [each for each in _heard(inbox) if each.is_about(number, uuid, site_id)]
+    number = number or _only(each.number for each in known)
+    uuid = uuid or _only(each.verification_id for each in known)
     if uuid is None:
         raise ConfigError(
             f"the UUID of verification {number} is not known, and CHeKT wants it beside the number",
@@ -95,6 +87,31 @@ def question(written: Written, site_id: str, inbox: Iterable[Delivery]) -> Quest
         )
     heard = [each.asked_at for each in known if each.verification_id == uuid]
     return Question(written.site, number, uuid, written.asked_at or min(heard, default=None))
+
+
+def _named(written: Written) -> tuple[str | None, str | None]:
+    """The number and the UUID that a person wrote, one of them at least. Raises ConfigError."""
+    number, uuid = _number(written.verification), _uuid(written.verification)
+    if number is None and uuid is None:
+        raise ConfigError(
+            f"VERIFICATION {written.verification} is neither a number nor a UUID",
+            hint="Write the number that CHeKT calls the verification by, such as 17.",
+        )
+    if written.verification_id is None:
+        return number, uuid
+    uuid = _uuid(written.verification_id)
+    if uuid is None:
+        raise ConfigError(
+            f"--verification-id {written.verification_id} is no UUID",
+            hint=f"Write it as CHeKT sent it, such as {_SAMPLE}.",
+        )
+    return number, uuid
+
+
+def _only(values: Iterable[str | None]) -> str | None:
+    """The one value there is; None where there is none, and where there are several."""
+    found = set(values) - {None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _number(text: str) -> str | None:
@@ -118,7 +135,7 @@ def _heard(inbox: Iterable[Delivery]) -> Iterator[_Heard]:
             continue
         if not wire.is_object(content):
             continue
-        data = _data(content)
+        data = events.places(content)[0]  # not the envelope: its id is the event's
         uuid = _uuid(str(data.get("verification_id", "")))
         if uuid is not None:
             named = [number for name in _NUMBERS if (number := _number(str(data.get(name, ""))))]
@@ -129,9 +146,3 @@ def _heard(inbox: Iterable[Delivery]) -> Iterator[_Heard]:
                 None if site_id is None else site_id.removeprefix("site_"),
                 wire.moment(content.get("created_at")) or delivery.received_at,
             )
-
-
-def _data(content: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-    """What an event is about, in any of the envelopes (chekt-api/README.md section 7)."""
-    inner = content.get("data", content.get("payload"))
-    return _data(inner) if wire.is_object(inner) else content
