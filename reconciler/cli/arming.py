@@ -51,7 +51,7 @@ asked_for = options.gathered_as(
     ),
     click.option("--source", default=_SOURCE, show_default=True, help="How it was done, such as keypad."),
     click.option("--user", metavar="U", help="Who did it. Default: who runs this."),
-    click.option("--at", metavar="T", help="Since when it is so. Default: now."),
+    click.option("--at", metavar="T", help="Since when it is so, at most 60 s ahead. Default: now."),
     click.option("--zone", "zones", metavar="N", multiple=True, help="An open zone, of an arm_failure."),
     click.option(
         "--resync", is_flag=True, help="Let CHeKT take a lasting state, whatever was reported before."

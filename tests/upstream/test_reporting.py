@@ -107,6 +107,14 @@ def test_what_cannot_follow_is_refused_before_anything_is_sent(partner: Integrat
     assert outcomes(partner) == ["done"]
 
 
+def test_a_state_may_begin_as_far_ahead_as_the_help_says(partner: Integration) -> None:
+    ahead = reports.AHEAD.total_seconds()
+    assert f"at most {ahead:g} s ahead" in " ".join(partner.cli("arming", "report", "--help").out.split())
+    report = ("arming", "report", "hq", "--state", "armed_away", "--at")
+    assert partner.run(*report, f"+{ahead + 20:g}s").code == 1
+    assert partner.run(*report, f"+{ahead - 20:g}s").code == 0
+
+
 def test_a_name_in_another_encoding_is_refused(partner: Integration) -> None:
     refused = partner.run("arming", "report", "hq", "--state", "armed_away", "--user", "J\udcfcrgen")
     assert (refused.code, "hold what is no UTF-8" in refused.err) == (1, True)
