@@ -218,7 +218,7 @@ def _of_answers(project: Project, walks: Sequence[Walk]) -> Iterator[Check]:
             level = walk.probe.budget(walk.dealers[0] if walk.dealers else None)
         except AuthError:
             level = None
-        yield surroundings.limits_check(walk.probe.connection, walk.probe.answers, level, name)
+        yield surroundings.limits_check(walk.probe.connection, walk.probe.answers, level, project.environment)
 
 
 def _confirmed(walks: Sequence[Walk], ledger: Ledger | None, runtime: Runtime) -> Iterator[Check]:

@@ -11,6 +11,7 @@ from reconciler.chekt.probe import Seen, proxy_of
 from reconciler.diagnosis import shapes
 from reconciler.diagnosis.check import Check, Result, sentence
 from reconciler.diagnosis.walk import SITES, Raw, Walk
+from reconciler.manifests.settings import EnvironmentSettings
 from reconciler.model import JsonValue
 
 
@@ -47,11 +48,13 @@ def network_check(connection: Connection, answers: Sequence[Seen]) -> Check:
 
 
 def limits_check(
-    connection: Connection, answers: Sequence[Seen], level: Level | None, environment: str
+    connection: Connection, answers: Sequence[Seen], level: Level | None, environment: EnvironmentSettings
 ) -> Check:
     """The limit that the host tells of, against the one that the budget keeps."""
     surface = connection.surface
     name = f"limits.{surface}"
+    if environment.is_embedded:
+        return Check(name, Result.OK, "The simulator in this process has no limit to keep.")
     kept = connection.rate or DOCUMENTED_RATES[surface]
     told = (_whole(seen.headers.get("x-ratelimit-limit")) for seen in reversed(answers))
     stated = next((limit for limit in told if limit is not None), None)
@@ -75,7 +78,7 @@ def limits_check(
     said = f"The host allows {stated} requests a minute, and the project {kept.per_minute}.{left}"
     if stated >= kept.per_minute:
         return Check(name, Result.OK, said, facts=facts)
-    lines = ("environments:", f"  {environment}:", f"    rate: {{per_minute: {stated}}}")
+    lines = ("environments:", f"  {environment.name}:", f"    rate: {{per_minute: {stated}}}")
     to_do = "The budget follows the host. Write it down, so that plans tell the right time:"
     return Check(name, Result.WARNING, said, to_do, lines, facts)
 

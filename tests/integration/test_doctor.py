@@ -197,6 +197,12 @@ def test_a_lower_limit_than_documented_is_told_with_the_line_to_write(
     assert told["settings"][-1] == "    rate: {per_minute: 600}"
 
 
+def test_the_simulator_in_process_is_said_to_have_no_limit(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "dealer.yaml").write_text("kind: dealer\nid: acme\ndealer_id: 12345\n", encoding="utf-8")
+    told = checks(cli("doctor", tmp_path, "--env", "embedded", "--format", "json"))["limits.partner"]
+    assert (told["result"], told["seen"]) == ("ok", "The simulator in this process has no limit to keep.")
+
+
 def test_plans_stop_naming_the_reads_that_a_doctor_confirmed(
     cli: Cli, served: Served, account: Path, project: Project
 ) -> None:
