@@ -21,7 +21,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,6 +40,7 @@ from reconciler.fleet.enforcing import Enforced
 from reconciler.fleet.queue import Job, Work, job_of
 from reconciler.ledger import Ledger
 from reconciler.ledger.fleet import WorkerRecord
+from reconciler.render.exposition import Sample, metric
 from reconciler.times import utc_text
 
 BEAT_EVERY = 1.0
@@ -96,21 +97,18 @@ class Tally:
     def lines(self) -> list[str]:
         """All of it as Prometheus reads it."""
         with self._lock:
+            lanes: list[Sample] = [
+                ({"work": work, "result": word}, count) for (work, word), count in sorted(self.ended.items())
+            ]
+            commands: list[Sample] = [
+                ({"result": result}, count) for result, count in sorted(self.commands.items())
+            ]
             return [
-                f"# HELP {_PREFIX}_lanes_total Lanes by kind of work and how they ended.",
-                f"# TYPE {_PREFIX}_lanes_total counter",
-                *(
-                    f'{_PREFIX}_lanes_total{{work="{work}",result="{word}"}} {count}'
-                    for (work, word), count in sorted(self.ended.items())
+                *_metric("lanes_total", "counter", "Lanes by kind of work and how they ended.", lanes),
+                *_metric("commands_total", "counter", "Arming commands by how they ended.", commands),
+                *_metric(
+                    "late_seconds", "summary", "Seconds from a transition to its confirmed command.", ()
                 ),
-                f"# HELP {_PREFIX}_commands_total Arming commands by how they ended.",
-                f"# TYPE {_PREFIX}_commands_total counter",
-                *(
-                    f'{_PREFIX}_commands_total{{result="{result}"}} {count}'
-                    for result, count in sorted(self.commands.items())
-                ),
-                f"# HELP {_PREFIX}_late_seconds Seconds from a transition to its confirmed command.",
-                f"# TYPE {_PREFIX}_late_seconds summary",
                 f"{_PREFIX}_late_seconds_sum {self.late:.3f}",
                 f"{_PREFIX}_late_seconds_count {self.commands['confirmed']}",
             ]
@@ -317,13 +315,7 @@ class Worker:
             ("beat_timestamp_seconds", "When this was written.", f"{self._clock().timestamp():.3f}"),
         )
         lines = [
-            line
-            for name, meaning, value in gauges
-            for line in (
-                f"# HELP {_PREFIX}_{name} {meaning}",
-                f"# TYPE {_PREFIX}_{name} gauge",
-                f"{_PREFIX}_{name} {value}",
-            )
+            line for name, meaning, value in gauges for line in _metric(name, "gauge", meaning, [({}, value)])
         ]
         return "\n".join([*lines, *self._tally.lines()]) + "\n"
 
@@ -332,3 +324,7 @@ def _told_elsewhere(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
     """Keep the queue's own failures out of the log: where a job is another worker's by now, its lane told."""
     if not isinstance(context.get("exception"), exceptions.ProcrastinateException):
         loop.default_exception_handler(context)
+
+
+def _metric(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> list[str]:
+    return metric(f"{_PREFIX}_{name}", kind, meaning, samples)

@@ -24,6 +24,7 @@ from reconciler.fleet.status import (
     as_text,
     quantile,
 )
+from reconciler.fleet.worker import Tally
 from reconciler.ledger import DueRow
 from reconciler.ledger.fleet import WorkerRecord
 from reconciler.ledger.postgres_store import PostgresStore
@@ -103,6 +104,28 @@ def test_a_status_reads_like_this() -> None:
 )
 def test_a_quantile_is_one_of_the_values(values: list[float], share: float, expected: float | None) -> None:
     assert quantile(values, share) == expected
+
+
+def test_a_workers_tally_is_told_as_prometheus_reads_it() -> None:
+    tally = Tally()
+    for word in ("ended", "ended", 'stopped "at once"'):
+        tally.begin()
+        tally.end("apply", word)
+    tally.commands["confirmed"] += 2
+    tally.late = 1.5
+    assert tally.lines() == [
+        "# HELP reconciler_worker_lanes_total Lanes by kind of work and how they ended.",
+        "# TYPE reconciler_worker_lanes_total counter",
+        'reconciler_worker_lanes_total{work="apply",result="ended"} 2',
+        r'reconciler_worker_lanes_total{work="apply",result="stopped \"at once\""} 1',
+        "# HELP reconciler_worker_commands_total Arming commands by how they ended.",
+        "# TYPE reconciler_worker_commands_total counter",
+        'reconciler_worker_commands_total{result="confirmed"} 2',
+        "# HELP reconciler_worker_late_seconds Seconds from a transition to its confirmed command.",
+        "# TYPE reconciler_worker_late_seconds summary",
+        "reconciler_worker_late_seconds_sum 1.500",
+        "reconciler_worker_late_seconds_count 2",
+    ]
 
 
 def test_a_worker_is_seen_in_the_ledger_and_in_its_files_until_it_ends(
