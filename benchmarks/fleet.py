@@ -39,7 +39,12 @@ PER_MINUTE, BURST = 1000, 100
 NOTICE = 25.0
 """Seconds before the minute at which everything is ready: lanes are taken up 20 s ahead."""
 
-PATIENCE = 240.0
+PATIENCE = 120.0
+"""Seconds beyond the bound of the last command after which nothing more comes."""
+
+REQUESTS_A_SITE = 4
+"""A look, a command and looks back, at most."""
+
 FIRST = 20000
 
 
@@ -96,14 +101,19 @@ def one_run(asked: argparse.Namespace, workers: int, server: Server) -> None:
         program = [sys.executable, "-m", "reconciler"]
         crew = [
             subprocess.Popen(
-                [*program, "worker", "--ledger", url, "--name", f"w{n}"], env=env, stderr=subprocess.DEVNULL
+                [*program, "worker", "--ledger", url, "--name", f"w{n}", "--lanes", str(asked.lanes)],
+                env=env,
+                stderr=subprocess.DEVNULL,
             )
             for n in range(workers)
         ]
         try:
             force = [*program, "enforce", str(directory), "--env", "real", "--fleet", "--once"]
             subprocess.run([*force, "--horizon", "1s"], env=env, capture_output=True, check=False)
-            rows = awaited(PostgresStore(Place(server.url, schema), "real", {}), due, asked.sites)
+            ends = due + timedelta(
+                seconds=PATIENCE + bound(REQUESTS_A_SITE * asked.sites // asked.lanes, asked)
+            )
+            rows = awaited(PostgresStore(Place(server.url, schema), "real", {}), due, asked.sites, ends)
         finally:
             for each in crew:
                 each.terminate()
@@ -123,9 +133,8 @@ def one_run(asked: argparse.Namespace, workers: int, server: Server) -> None:
         print(f"  {name}: {found:.3f} s late, bound {least:.3f} s{above}")
 
 
-def awaited(store: PostgresStore, due: datetime, count: int) -> list[tuple[str, float]]:
-    """Lane and lateness of every command of ``due``, once there are ``count`` or nothing more comes."""
-    until = time.monotonic() + PATIENCE
+def awaited(store: PostgresStore, due: datetime, count: int, ends: datetime) -> list[tuple[str, float]]:
+    """Lane and lateness of every command of ``due``, once there are ``count``, at ``ends`` at the latest."""
     with Ledger(store.database()) as ledger:
         while True:
             rows = [
@@ -133,7 +142,7 @@ def awaited(store: PostgresStore, due: datetime, count: int) -> list[tuple[str, 
                 for row in ledger.commands()
                 if row.due == due and row.result not in ("held", "respected")
             ]
-            if len(rows) >= count or time.monotonic() > until:
+            if len(rows) >= count or datetime.now(tz=UTC) > ends:
                 return rows
             time.sleep(2)
 

@@ -238,8 +238,8 @@ class Session:
             names = ", ".join(self._held)
             self._lost = LedgerError(
                 f"the connection to the ledger {self.place} was lost, and with it the lock of {names}",
-                hint="Nothing more is written, since another run may hold it. Run it again: it looks up what "
-                "the writes in flight have done.",
+                hint="This process writes nothing more, since another run may hold it; workers of its fleet "
+                "stop within seconds. Run it again: it looks up what the writes in flight have done.",
             )
 
     def _execute(self, statement: str, values: Sequence[object]) -> psycopg.Cursor[NamedRow]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _TICK = 0.2
 
+_CONNECTIONS = 2000
+"""Open at the same time, at most: a fleet keeps some open for every dealer key."""
+
 
 class Server:
     """A running server. ``url`` is its origin; ``close`` stops it and waits for its threads."""
@@ -36,6 +39,8 @@ class Server:
             app,
             sockets=[bound(host, port)],
             threads=threads,
+            connection_limit=_CONNECTIONS,
+            asyncore_use_poll=True,  # select() ends at 1,024 descriptors
             log_socket_errors=False,
             clear_untrusted_proxy_headers=True,
             ident="chekt-sandbox",
