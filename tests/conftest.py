@@ -92,3 +92,8 @@ def _only_loopback(refusals: Callable[[], list[str]]) -> Iterator[None]:
     yield
     if stopped := refusals():
         pytest.fail("\n".join(stopped))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More than one a core: half of the time goes by in waiting for processes, leases and disks."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)

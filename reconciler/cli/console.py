@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from reconciler.errors import Problem, ReconcilerError, UnsafePlanError
 from reconciler.escape import harmless, visible
@@ -34,6 +34,12 @@ def while_the_terminal_stands() -> Iterator[None]:
     except OSError as exc:
         if exc.errno != errno.EIO:
             raise
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Let what ``stream`` still holds, and gets, go nowhere: its last flush, at the end, must not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @dataclass(slots=True)

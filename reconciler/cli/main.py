@@ -20,7 +20,7 @@ from typing import Literal, NoReturn
 import click
 
 from reconciler import __version__
-from reconciler.cli.console import Console, OutputError
+from reconciler.cli.console import Console, OutputError, discard
 from reconciler.errors import ConfigError, ReconcilerError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -160,18 +160,13 @@ def _quiet_on_lost_output(arguments: list[str], console: Console) -> int:
         code = run(arguments, console)
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()  # the reader went away (``| head``): say nothing
+        discard(sys.stdout)  # the reader went away (``| head``): say nothing
         return 128 + signal.SIGPIPE
     except OSError as exc:
-        _discard_output()
+        discard(sys.stdout)
         console.note(f"Error: the output cannot be written: {exc.strerror or exc}")
         return FAILED
     return code
-
-
-def _discard_output() -> None:
-    """Keep the interpreter's last flush of stdout silent."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(arguments: list[str], console: Console) -> int:
