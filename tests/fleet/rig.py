@@ -26,7 +26,7 @@ from reconciler.sandbox import Sandbox, Switches, credentials
 
 DEALERS = {"acme": 12341, "bravo": 12342, "delta": 12343}
 SECRET = "a-secret-of-the-hook"
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds that a test waits for what must happen."""
 
 SETTINGS = """\
