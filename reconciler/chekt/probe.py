@@ -21,7 +21,7 @@ from reconciler.chekt.accounts import Accounts
 from reconciler.chekt.auth import TOKEN_REQUEST, TokenUnavailableError
 from reconciler.chekt.budget import Level
 from reconciler.chekt.connection import Connection
-from reconciler.chekt.transport import http_client
+from reconciler.chekt.http import http_client
 from reconciler.chekt.trouble import explain
 from reconciler.errors import RemoteError
 from reconciler.model import JsonValue

@@ -8,7 +8,7 @@ without a usable answer raises AmbiguousError and is left to whoever can look th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self, TypedDict, Unpack
@@ -18,13 +18,13 @@ import httpx
 from reconciler.chekt import accounts, exchanges, wire
 from reconciler.chekt.accounts import Account, Accounts
 from reconciler.chekt.auth import TOKEN_REQUEST, TokenUnavailableError
-from reconciler.chekt.bounds import ACCEPTED_ENCODING, Bounds, OutOfBoundsError
+from reconciler.chekt.bounds import OutOfBoundsError
 from reconciler.chekt.connection import Connection
+from reconciler.chekt.http import http_client
 from reconciler.chekt.width import Width
 from reconciler.errors import AmbiguousError, ApiError, AuthError, RemoteError
-from reconciler.model import MOST_IN_FLIGHT, JsonValue
+from reconciler.model import JsonValue
 from reconciler.redaction import Redactor
-from reconciler.urls import check_url, is_loopback
 
 RETRIES: Final = 5
 _BACKOFF: Final = (1.0, 2.0, 4.0, 8.0, 8.0)
@@ -119,35 +119,6 @@ class RefusedError(ApiError):
     def __init__(self, message: str, *, body: JsonValue, **facts: Unpack[_Facts]) -> None:
         super().__init__(message, **facts)
         self.body = body
-
-
-def http_client(
-    connection: Connection,
-    transport: httpx.BaseTransport | None,
-    on_request: Sequence[Callable[[httpx.Request], None]],
-    *,
-    on_answer: Callable[[httpx.Response], None],
-) -> httpx.Client:
-    """What speaks HTTP to the host of ``connection``, within its bounds; redirects are never followed.
-
-    ``on_answer`` hears of a response before its body is read. Raises ConfigError for a base URL that is
-    refused.
-    """
-    base_url = check_url(connection.base_url, "the base URL")
-    bounds = Bounds(connection.answer_size, connection.answer_timeout)
-    return httpx.Client(
-        base_url=base_url,
-        transport=transport,
-        timeout=httpx.Timeout(connection.read_timeout, connect=connection.connect_timeout),
-        limits=httpx.Limits(max_connections=MOST_IN_FLIGHT, max_keepalive_connections=MOST_IN_FLIGHT),
-        headers={
-            "User-Agent": wire.user_agent(),
-            "Accept": "application/json",
-            "Accept-Encoding": ACCEPTED_ENCODING,
-        },
-        event_hooks={"request": [*on_request], "response": [bounds.watch, on_answer]},
-        trust_env=transport is None and not is_loopback(base_url),
-    )
 
 
 class Transport:

@@ -82,12 +82,7 @@ asked_for = options.gathered_as(
         show_default=True,
         help="How far ahead --once stays for transitions; cron's own interval.",
     ),
-    click.option(
-        "--metrics",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Write Prometheus metrics to FILE, for node_exporter's textfile collector.",
-    ),
+    options.metrics,
     click.option(
         "--heartbeat",
         type=click.Path(path_type=Path, dir_okay=False),

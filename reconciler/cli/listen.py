@@ -55,12 +55,7 @@ asked_for = options.gathered_as(
         is_flag=True,
         help="A proxy in front speaks TLS; needed to listen on more than this machine.",
     ),
-    click.option(
-        "--metrics",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Write Prometheus metrics to FILE, for node_exporter's textfile collector.",
-    ),
+    options.metrics,
     click.option(
         "--format",
         "-f",

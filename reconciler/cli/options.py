@@ -117,6 +117,13 @@ max_rate = click.option(
 )
 """Kept on the console, for whatever opens an account."""
 
+metrics = click.option(
+    "--metrics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write Prometheus metrics to FILE, for node_exporter's textfile collector.",
+)
+
 _NARROWING = (
     click.option(
         "--target",

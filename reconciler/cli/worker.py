@@ -40,12 +40,7 @@ Examples:
     metavar="FILE",
     help="Write FILE every second; `reconciler fleet probe FILE` judges it.",
 )
-@click.option(
-    "--metrics",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write Prometheus metrics to FILE, for node_exporter's textfile collector.",
-)
+@options.metrics
 @options.max_rate
 @click.pass_obj
 def worker(

@@ -47,6 +47,18 @@ def commands(made: Fleet) -> list[tuple[str, str, float]]:
         ]
 
 
+def visit(made: Fleet) -> datetime:
+    """Every site is to be disarmed for some seconds from now on; until when."""
+    now = datetime.now(tz=UTC)
+    until = now + timedelta(seconds=12)
+    with made.ledger() as ledger:
+        for site in map(Address.parse, SITES):
+            ledger.set_override(
+                site, None, "disarmed", until=until, reason="a visit", made_by="a test", now=now
+            )
+    return until
+
+
 def test_two_workers_arm_every_site_once_and_one_process_stays_out_of_it(three: Fleet) -> None:
     three.worker("w1")
     three.worker("w2")
@@ -67,18 +79,7 @@ def test_workers_are_replaced_while_a_transition_comes_and_none_is_late(three: F
     one = three.worker("w1")
     three.run(*enforce(three, "--fleet", "--once", "--horizon", "30s"))
     wait_for(lambda: len(commands(three)) == 3)
-    until = datetime.now(tz=UTC) + timedelta(seconds=12)
-    with three.ledger() as ledger:
-        for site in SITES:
-            ledger.set_override(
-                Address.parse(site),
-                None,
-                "disarmed",
-                until=until,
-                reason="a visit",
-                made_by="a test",
-                now=datetime.now(tz=UTC),
-            )
+    visit(three)
     wait_for(lambda: len(commands(three)) == 6)
     two = three.worker("w2")
     one.send_signal(signal.SIGTERM)
@@ -118,18 +119,7 @@ def test_lanes_that_wait_for_a_transition_of_a_replaced_project_let_go_of_it(thr
     three.worker("w1")
     three.run(*enforce(three, "--fleet", "--once", "--horizon", "30s"))
     wait_for(lambda: len(commands(three)) == 3)
-    until = datetime.now(tz=UTC) + timedelta(seconds=12)
-    with three.ledger() as ledger:
-        for site in SITES:
-            ledger.set_override(
-                Address.parse(site),
-                None,
-                "disarmed",
-                until=until,
-                reason="a visit",
-                made_by="a test",
-                now=datetime.now(tz=UTC),
-            )
+    until = visit(three)
     wait_for(lambda: len(commands(three)) == 6, lambda: three.errors(three.processes[0]))
     three.write(project(NEVER))
     three.run(*enforce(three, "--fleet", "--once", "--horizon", "30s"))
